@@ -1,0 +1,184 @@
+/**
+ * The controller: who belongs to the system, and what is registered. It introduces workers to
+ * dispatchers and hands both the registry; it is on no query's way, and everybody serves on when it
+ * is gone. A restarted one has its registry and epochs from the store, its nodes attach again.
+ */
+
+import type { ActorContext, ActorSpec, Address, Ref } from '../../runtime/actor.ts';
+import { formatAddress } from '../../runtime/actor.ts';
+import { assertNever } from '../../runtime/assert.ts';
+import { type EpochRecords, grantEpoch } from '../../runtime/membership.ts';
+import { restartPolicy } from '../../runtime/supervision.ts';
+import { isNodeId } from '../../runtime/wire/subjects.ts';
+import type { DispatcherMessage } from '../dispatcher/protocol.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
+import type { RegistrarMessage } from '../registrar/protocol.ts';
+import type { WorkerMessage } from '../worker/protocol.ts';
+import type { ControllerMessage, JoinNode, StoreCommand } from './protocol.ts';
+
+export interface ControllerConfig {
+  readonly mailboxMax: number;
+  readonly nodesMax: number;
+}
+
+/** What the store held at start. */
+export interface StoredControl {
+  readonly epochs: EpochRecords;
+  readonly variants: readonly Variant[];
+}
+
+export interface ControllerOptions {
+  readonly store: Ref<StoreCommand>;
+  /** Read anew at each start, so that a restart loses nothing that was stored. */
+  readonly stored: () => StoredControl;
+  readonly config: ControllerConfig;
+}
+
+interface Controlling {
+  readonly options: ControllerOptions;
+  readonly variants: Map<VariantId, Variant>;
+  epochs: EpochRecords;
+  revision: number;
+  dispatchers: readonly Ref<DispatcherMessage>[];
+  workers: readonly Ref<WorkerMessage>[];
+  registrars: readonly Ref<RegistrarMessage>[];
+}
+
+type Context = ActorContext<ControllerMessage>;
+
+export function controllerSpec(
+  options: ControllerOptions,
+): ActorSpec<Controlling, ControllerMessage> {
+  return {
+    start: () => {
+      const { epochs, variants } = options.stored();
+      return {
+        options,
+        variants: new Map(variants.map((variant) => [variant.id, variant])),
+        epochs,
+        revision: 1,
+        dispatchers: [],
+        workers: [],
+        registrars: [],
+      };
+    },
+    behaviour: controllerBehaviour,
+    supervision: restartPolicy,
+    mailboxMax: options.config.mailboxMax,
+  };
+}
+
+function controllerBehaviour(
+  controlling: Controlling,
+  message: ControllerMessage,
+  ctx: Context,
+): Controlling {
+  switch (message.type) {
+    case 'controller.join-node':
+      join(controlling, message, ctx);
+      return controlling;
+    case 'controller.attach-dispatcher':
+      controlling.dispatchers = attach(controlling.dispatchers, message.dispatcher, ctx);
+      tellRegistry(controlling, message.dispatcher, 'dispatcher', ctx);
+      introduce(controlling, ctx);
+      return controlling;
+    case 'controller.attach-worker':
+      controlling.workers = attach(controlling.workers, message.worker, ctx);
+      tellRegistry(controlling, message.worker, 'worker', ctx);
+      introduce(controlling, ctx);
+      return controlling;
+    case 'controller.attach-registrar':
+      controlling.registrars = attach(controlling.registrars, message.registrar, ctx);
+      tellRegistry(controlling, message.registrar, 'registrar', ctx);
+      return controlling;
+    case 'controller.record-variant':
+      record(controlling, message.variant, ctx);
+      return controlling;
+    case 'controller.publish-due':
+      publish(controlling, ctx);
+      return controlling;
+    case 'controller.actor-terminated':
+      detach(controlling, message.terminated.address, ctx);
+      return controlling;
+    default:
+      return assertNever(message);
+  }
+}
+
+function join(controlling: Controlling, request: JoinNode, ctx: Context): void {
+  const known = Object.hasOwn(controlling.epochs, request.node);
+  const full = !known && Object.keys(controlling.epochs).length >= controlling.options.config.nodesMax;
+  if (!isNodeId(request.node) || full) {
+    const message = full
+      ? `the system has ${String(controlling.options.config.nodesMax)} nodes, its limit`
+      : `"${request.node}" is no node name; use letters, digits, "-" and "_", at most 64`;
+    ctx.tell(request.replyTo, { type: 'node.join-refused', requestId: request.requestId, message });
+    return;
+  }
+  const grant = grantEpoch(controlling.epochs, request, ctx.nowMs);
+  if (grant.fresh) {
+    controlling.epochs = grant.records;
+    const key = `epoch/${request.node}`;
+    ctx.tell(controlling.options.store, { type: 'store.put', key, value: grant.record });
+    ctx.log.info('node joined', { node: request.node, kind: request.kind, epoch: grant.epoch });
+  }
+  const { requestId } = request;
+  ctx.tell(request.replyTo, { type: 'node.joined', requestId, epoch: grant.epoch });
+}
+
+/** The newest ref of a node's actor replaces an older one. */
+function attach<M>(refs: readonly Ref<M>[], ref: Ref<M>, ctx: Context): readonly Ref<M>[] {
+  ctx.watch(ref, (terminated) => ({ type: 'controller.actor-terminated', terminated }));
+  return [...refs.filter(({ node, path }) => node !== ref.node || path !== ref.path), ref];
+}
+
+function detach(controlling: Controlling, address: Address, ctx: Context): void {
+  const gone = formatAddress(address);
+  const stays = (ref: Address): boolean => formatAddress(ref) !== gone;
+  controlling.dispatchers = controlling.dispatchers.filter(stays);
+  controlling.workers = controlling.workers.filter(stays);
+  controlling.registrars = controlling.registrars.filter(stays);
+  ctx.log.info('node left', { address: gone });
+  introduce(controlling, ctx);
+}
+
+/** Workers report to dispatchers directly: they need only know which there are. */
+function introduce(controlling: Controlling, ctx: Context): void {
+  for (const worker of controlling.workers) {
+    ctx.tell(worker, {
+      type: 'worker.dispatchers-changed',
+      dispatchers: controlling.dispatchers,
+    });
+  }
+}
+
+type RegistryReader = DispatcherMessage | WorkerMessage | RegistrarMessage;
+
+function tellRegistry(
+  controlling: Controlling,
+  reader: Ref<never>,
+  kind: 'dispatcher' | 'worker' | 'registrar',
+  ctx: Context,
+): void {
+  const message: RegistryReader = {
+    type: `${kind}.registry-changed`,
+    revision: controlling.revision,
+    variants: [...controlling.variants.values()],
+  };
+  ctx.tell(reader as Ref<RegistryReader>, message);
+}
+
+function record(controlling: Controlling, variant: Variant, ctx: Context): void {
+  controlling.variants.set(variant.id, variant);
+  controlling.revision += 1;
+  const key = `variant/${variant.id}`;
+  ctx.tell(controlling.options.store, { type: 'store.put', key, value: variant });
+  // Models given together arrive together: one message carries them all.
+  ctx.after(0, 'publish', { type: 'controller.publish-due' });
+}
+
+function publish(controlling: Controlling, ctx: Context): void {
+  for (const ref of controlling.dispatchers) tellRegistry(controlling, ref, 'dispatcher', ctx);
+  for (const ref of controlling.workers) tellRegistry(controlling, ref, 'worker', ctx);
+  for (const ref of controlling.registrars) tellRegistry(controlling, ref, 'registrar', ctx);
+}

@@ -1,0 +1,43 @@
+/** What the controller understands: nodes joining and leaving, variants registered. */
+
+import type { Ref, Terminated } from '../../runtime/actor.ts';
+import type { DispatcherMessage } from '../dispatcher/protocol.ts';
+import type { RegistrarMessage } from '../registrar/protocol.ts';
+import type { Variant } from '../domain/variant.ts';
+import type { WorkerMessage } from '../worker/protocol.ts';
+
+/** The store port: durable writes in order; values come back at start through the actor's spec. */
+export type StoreCommand =
+  | { readonly type: 'store.put'; readonly key: string; readonly value: unknown }
+  | { readonly type: 'store.remove'; readonly key: string };
+
+export type JoinOutcome =
+  | { readonly type: 'node.joined'; readonly requestId: string; readonly epoch: number }
+  | { readonly type: 'node.join-refused'; readonly requestId: string; readonly message: string };
+
+export type NodeKind = 'gateway' | 'worker' | 'controller';
+
+export interface JoinNode {
+  readonly type: 'controller.join-node';
+  readonly requestId: string;
+  readonly node: string;
+  /** Drawn once a process start: tells a returning process from a new one of the same name. */
+  readonly incarnation: string;
+  readonly kind: NodeKind;
+  /** The epoch it has now: 0 at its first join, higher when it re-joins after a stall. */
+  readonly epochSeen: number;
+  readonly replyTo: Ref<JoinOutcome>;
+}
+
+export type ControllerMessage =
+  | JoinNode
+  | {
+      /** After joining: this node's dispatcher or worker wants the registry and its peers. */
+      readonly type: 'controller.attach-dispatcher';
+      readonly dispatcher: Ref<DispatcherMessage>;
+    }
+  | { readonly type: 'controller.attach-worker'; readonly worker: Ref<WorkerMessage> }
+  | { readonly type: 'controller.attach-registrar'; readonly registrar: Ref<RegistrarMessage> }
+  | { readonly type: 'controller.record-variant'; readonly variant: Variant }
+  | { readonly type: 'controller.publish-due' }
+  | { readonly type: 'controller.actor-terminated'; readonly terminated: Terminated };

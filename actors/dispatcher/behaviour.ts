@@ -1,0 +1,395 @@
+/**
+ * A gateway node's dispatcher: decides for each query which variant, worker and instance serve it,
+ * keeps it until exactly one terminal answer has left, and places it again when what held it dies.
+ *
+ * It shares nothing with other dispatchers: each has its own in-flight table and its own view of
+ * the fleet, made of the registry (from the controller) and of the workers' own reports, so that it
+ * goes on serving when the controller is gone.
+ */
+
+import type { ActorContext, ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.ts';
+import { refOf, refusal } from '../../runtime/actor.ts';
+import { assertNever } from '../../runtime/assert.ts';
+import { restartPolicy } from '../../runtime/supervision.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
+import type { QueryAnswer } from '../domain/query.ts';
+import { checkInputs } from '../domain/signature.ts';
+import { refusedAnswer, servedAnswer } from './answers.ts';
+import { describeFleet } from './describe-fleet.ts';
+import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
+import { type InFlight, InFlightTable } from './in-flight.ts';
+import { type Dispatching, type DispatcherOptions, placeQuery } from './placing.ts';
+import type { DispatcherMessage, QueryFinished, SubmitQuery } from './protocol.ts';
+import { resolveSelector } from './resolve.ts';
+
+export type { DispatcherConfig, DispatcherOptions } from './placing.ts';
+
+type Context = ActorContext<DispatcherMessage>;
+
+export function dispatcherSpec(
+  options: DispatcherOptions,
+): ActorSpec<Dispatching, DispatcherMessage> {
+  return {
+    start: () => ({
+      options,
+      index: new FleetIndex(),
+      table: new InFlightTable(),
+      busConnected: true,
+      wakeAtMs: Infinity,
+    }),
+    behaviour: dispatcherBehaviour,
+    supervision: restartPolicy,
+    mailboxMax: options.config.mailboxMax,
+    laneOf,
+    refuse: refuseQuery,
+    onStop: (dispatching, ctx) => {
+      for (const entry of [...dispatching.table.all()]) {
+        const error = queryError('unavailable', 'the gateway is shutting down');
+        answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
+      }
+    },
+  };
+}
+
+function laneOf(message: DispatcherMessage): Lane {
+  return message.type === 'dispatcher.submit-query' ? 'work' : 'control';
+}
+
+function refuseQuery(message: DispatcherMessage): Refusal | undefined {
+  if (message.type !== 'dispatcher.submit-query') return undefined;
+  const error = queryError('overloaded', 'this gateway takes no more queries now');
+  return refusal(message.replyTo, {
+    type: 'gateway.query-answered',
+    queryId: message.queryId,
+    answer: refusedAnswer(message.queryId, error),
+  });
+}
+
+function dispatcherBehaviour(
+  dispatching: Dispatching,
+  message: DispatcherMessage,
+  ctx: Context,
+): Dispatching {
+  switch (message.type) {
+    case 'dispatcher.submit-query':
+      submit(dispatching, message, ctx);
+      return dispatching;
+    case 'dispatcher.query-finished':
+      finish(dispatching, message, ctx);
+      return dispatching;
+    case 'dispatcher.cancel-query':
+      cancel(dispatching, message.queryId, ctx);
+      return dispatching;
+    case 'dispatcher.query-assigned':
+      assign(dispatching, message, ctx);
+      return dispatching;
+    case 'dispatcher.worker-reported':
+      takeReport(dispatching, message, ctx);
+      return dispatching;
+    case 'dispatcher.registry-changed':
+      dispatching.index.setRegistry(message.revision, message.variants);
+      return dispatching;
+    case 'dispatcher.describe-fleet':
+      ctx.tell(message.replyTo, {
+        type: 'gateway.fleet-described',
+        requestId: message.requestId,
+        description: describeFleet(dispatching.index),
+      });
+      return dispatching;
+    case 'dispatcher.actor-terminated':
+      bury(dispatching, message.terminated, ctx);
+      return dispatching;
+    case 'dispatcher.deadline-reached':
+      expire(dispatching, ctx);
+      return dispatching;
+    case 'dispatcher.bus-changed':
+      dispatching.busConnected = message.connected;
+      if (message.connected) placeHeld(dispatching, ctx);
+      return dispatching;
+    case 'dispatcher.messages-lost':
+      placeLost(dispatching, message.node, ctx);
+      return dispatching;
+    default:
+      return assertNever(message);
+  }
+}
+
+function submit(dispatching: Dispatching, query: SubmitQuery, ctx: Context): void {
+  const admitted = admit(dispatching, query, ctx.nowMs);
+  ctx.metrics.count('infaas_queries_total');
+  if ('error' in admitted) {
+    ctx.metrics.count('infaas_refusals_total', 1, { code: admitted.error.code });
+    ctx.tell(query.replyTo, {
+      type: 'gateway.query-answered',
+      queryId: query.queryId,
+      answer: refusedAnswer(query.queryId, admitted.error),
+    });
+    return;
+  }
+  dispatching.table.add(admitted.entry);
+  wakeFor(dispatching, admitted.entry, ctx);
+  place(dispatching, admitted.entry, ctx);
+}
+
+type Admission = { readonly entry: InFlight } | { readonly error: QueryError };
+
+/** Names, inputs and limits; what passes is in flight. */
+function admit(dispatching: Dispatching, query: SubmitQuery, nowMs: number): Admission {
+  const { config } = dispatching.options;
+  const { request, principal } = query;
+  if (dispatching.table.size >= config.inFlightMax) {
+    const message = `this gateway has ${String(config.inFlightMax)} queries in flight, its limit`;
+    return { error: queryError('overloaded', message) };
+  }
+  if (dispatching.table.ofTenant(principal.tenant) >= config.inFlightPerTenantMax) {
+    const message = `tenant "${principal.tenant}" has ${String(config.inFlightPerTenantMax)} queries in flight, its limit`;
+    return { error: queryError('overloaded', message) };
+  }
+  const resolved = resolveSelector(dispatching.index, request.selector);
+  if (!resolved.ok) return { error: resolved.error };
+  const { checker } = resolved.candidates;
+  const checked = checkInputs(checker, request.inputs);
+  if (!checked.ok) return { error: checked.error };
+  const wrongOutput = request.outputs?.find(
+    (name) => !Object.hasOwn(checker.signature.outputs, name),
+  );
+  if (wrongOutput !== undefined) {
+    const known = Object.keys(checker.signature.outputs).join(', ');
+    const message = `there is no output "${wrongOutput}"; known: ${known}`;
+    return { error: queryError('bad_input', message, { output: wrongOutput }) };
+  }
+  if (checked.batch > config.batchMax) {
+    const message = `a batch of ${String(checked.batch)} is over the limit of ${String(config.batchMax)}`;
+    return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
+  }
+  const hardDueMs = nowMs + request.timeoutMs;
+  return {
+    entry: {
+      submit: query,
+      candidates: resolved.candidates,
+      batch: checked.batch,
+      batchKey: checked.batchKey,
+      arrivedMs: nowMs,
+      sloDueMs: nowMs + (request.slo.latencyMs ?? Infinity),
+      hardDueMs,
+      attempt: 0,
+      faults: 0,
+      placement: undefined,
+      avoid: undefined,
+    },
+  };
+}
+
+function place(dispatching: Dispatching, entry: InFlight, ctx: Context): void {
+  const error = placeQuery(dispatching, entry, ctx);
+  if (error === undefined) return;
+  answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
+}
+
+/** The one way out: removes the entry, and only then answers. */
+function answer(
+  dispatching: Dispatching,
+  ctx: Context,
+  entry: InFlight,
+  terminal: QueryAnswer,
+): void {
+  if (!dispatching.table.remove(entry)) return;
+  if (terminal.ok) {
+    ctx.metrics.observe('infaas_query_ms', terminal.timing.totalMs);
+    ctx.metrics.count('infaas_answers_total', 1, { variant: terminal.servedBy.variant });
+    if (!terminal.slo.met) ctx.metrics.count('infaas_slo_missed_total');
+  } else {
+    ctx.metrics.count('infaas_refusals_total', 1, { code: terminal.error.code });
+  }
+  ctx.tell(entry.submit.replyTo, {
+    type: 'gateway.query-answered',
+    queryId: entry.submit.queryId,
+    answer: terminal,
+  });
+}
+
+function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context): void {
+  const entry = dispatching.table.get(finished.queryId);
+  const placement = entry?.placement;
+  if (entry === undefined || placement === undefined || entry.attempt !== finished.delivery.attempt) {
+    ctx.metrics.count('infaas_stale_answers_total');
+    return;
+  }
+  const worker = dispatching.index.workers.get(placement.workerId);
+  const instance = worker?.instances.get(finished.instanceId);
+  if (instance !== undefined) {
+    instance.reportedBacklogMs = finished.backlogMs;
+    instance.reportedAtMs = ctx.nowMs;
+    instance.sentSinceMs = 0;
+  }
+  const { outcome } = finished;
+  if (outcome.ok) {
+    const served = servedAnswer(
+      entry,
+      placement,
+      outcome,
+      finished.instanceId,
+      worker?.report,
+      ctx.nowMs,
+    );
+    answer(dispatching, ctx, entry, served);
+  } else if (outcome.placeAgain) {
+    placeAgain(dispatching, entry, finished.instanceId, outcome.error, ctx);
+  } else {
+    answer(dispatching, ctx, entry, refusedAnswer(finished.queryId, outcome.error));
+  }
+}
+
+/** What held it is gone or would not have it: once more, while time and attempts last. */
+function placeAgain(
+  dispatching: Dispatching,
+  entry: InFlight,
+  avoid: string | undefined,
+  why: QueryError,
+  ctx: Context,
+): void {
+  dispatching.table.release(entry);
+  entry.faults += 1;
+  entry.avoid = avoid;
+  if (entry.faults >= dispatching.options.config.attemptsMax) {
+    answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, why));
+    return;
+  }
+  ctx.metrics.count('infaas_placed_again_total');
+  place(dispatching, entry, ctx);
+}
+
+function cancel(dispatching: Dispatching, queryId: string, ctx: Context): void {
+  const entry = dispatching.table.get(queryId);
+  if (entry === undefined) return;
+  tellCancel(dispatching, entry, ctx);
+  const error = queryError('cancelled', 'cancelled by the client');
+  answer(dispatching, ctx, entry, refusedAnswer(queryId, error));
+}
+
+/** Takes it out of the instance's queue; what runs already is finished and dropped. */
+function tellCancel(dispatching: Dispatching, entry: InFlight, ctx: Context): void {
+  const { placement } = entry;
+  const worker =
+    placement === undefined ? undefined : dispatching.index.workers.get(placement.workerId);
+  if (placement === undefined || worker === undefined) return;
+  ctx.tell(worker.ref, {
+    type: 'worker.cancel-query',
+    queryId: entry.submit.queryId,
+    instanceId: placement.instanceId,
+  });
+}
+
+function assign(
+  dispatching: Dispatching,
+  assigned: Extract<DispatcherMessage, { type: 'dispatcher.query-assigned' }>,
+  ctx: Context,
+): void {
+  const entry = dispatching.table.get(assigned.queryId);
+  const placement = entry?.placement;
+  if (entry?.attempt !== assigned.delivery.attempt || placement === undefined) return;
+  placement.instanceId = assigned.instanceId;
+  const worker = dispatching.index.workers.get(placement.workerId);
+  if (worker !== undefined) watchInstance(worker, assigned.path, ctx);
+}
+
+function watchInstance(worker: IndexedWorker, path: string, ctx: Context): void {
+  ctx.watch(refOf(worker.ref.node, worker.ref.epoch, path), asTerminated);
+}
+
+function asTerminated(terminated: Terminated): DispatcherMessage {
+  return { type: 'dispatcher.actor-terminated', terminated };
+}
+
+function takeReport(
+  dispatching: Dispatching,
+  reported: Extract<DispatcherMessage, { type: 'dispatcher.worker-reported' }>,
+  ctx: Context,
+): void {
+  const { index } = dispatching;
+  const before = index.workers.get(reported.report.workerId);
+  if (before !== undefined && before.ref.epoch > reported.worker.epoch) return;
+  if (before !== undefined && before.ref.epoch < reported.worker.epoch) {
+    loseWorker(dispatching, before, 'it came back under a newer epoch', ctx);
+  }
+  const { worker, report, dispatchers } = reported;
+  const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
+  if (isNew) ctx.watch(worker, asTerminated);
+  for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
+  if (isNew) placeHeld(dispatching, ctx);
+}
+
+/** A worker or an instance ended: everything it held is placed again. */
+function bury(dispatching: Dispatching, terminated: Terminated, ctx: Context): void {
+  const { index } = dispatching;
+  const { node, path } = terminated.address;
+  for (const worker of [...index.workers.values()]) {
+    if (worker.ref.node !== node) continue;
+    // This node's own epoch may have moved on since the watch; its actors are still the same.
+    if (node !== ctx.self.node && worker.ref.epoch !== terminated.address.epoch) continue;
+    if (worker.ref.path === path) {
+      loseWorker(dispatching, worker, terminated.detail, ctx);
+      return;
+    }
+    const instance = [...worker.instances.values()].find((candidate) => candidate.path === path);
+    const instanceId = instance?.id ?? `${worker.id}/${path.slice(path.lastIndexOf('/') + 1)}`;
+    index.removeInstance(worker, instanceId);
+    const why = `instance ${instanceId} ended (${terminated.detail})`;
+    for (const entry of dispatching.table.onInstance(worker.id, instanceId)) {
+      placeAgain(dispatching, entry, instanceId, queryError('unavailable', why), ctx);
+    }
+  }
+}
+
+function loseWorker(
+  dispatching: Dispatching,
+  worker: IndexedWorker,
+  why: string,
+  ctx: Context,
+): void {
+  dispatching.index.removeWorker(worker.id);
+  ctx.log.warn('worker lost', { worker: worker.id, why });
+  const error = queryError('unavailable', `worker ${worker.id} was lost (${why})`);
+  for (const entry of dispatching.table.onWorker(worker.id)) {
+    placeAgain(dispatching, entry, undefined, error, ctx);
+  }
+}
+
+/** Lost on the way, by nobody's fault: placed again without counting one. */
+function placeLost(dispatching: Dispatching, node: string | undefined, ctx: Context): void {
+  for (const worker of dispatching.index.workerList) {
+    if (worker.ref.node === ctx.self.node) continue;
+    if (node !== undefined && worker.ref.node !== node) continue;
+    for (const entry of dispatching.table.onWorker(worker.id)) dispatching.table.release(entry);
+  }
+  placeHeld(dispatching, ctx);
+}
+
+function placeHeld(dispatching: Dispatching, ctx: Context): void {
+  for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
+}
+
+/** One timer for all deadlines, armed for the earliest. */
+function wakeFor(dispatching: Dispatching, entry: InFlight, ctx: Context): void {
+  if (entry.hardDueMs >= dispatching.wakeAtMs) return;
+  dispatching.wakeAtMs = entry.hardDueMs;
+  const delayMs = Math.max(0, entry.hardDueMs - ctx.nowMs);
+  ctx.after(delayMs, 'deadline', { type: 'dispatcher.deadline-reached' });
+}
+
+function expire(dispatching: Dispatching, ctx: Context): void {
+  dispatching.wakeAtMs = Infinity;
+  let next: InFlight | undefined;
+  for (const entry of [...dispatching.table.all()]) {
+    if (entry.hardDueMs > ctx.nowMs) {
+      if (next === undefined || entry.hardDueMs < next.hardDueMs) next = entry;
+      continue;
+    }
+    tellCancel(dispatching, entry, ctx);
+    const held = entry.placement === undefined ? '; there was nowhere to run it' : '';
+    const message = `not answered within timeoutMs ${String(entry.submit.request.timeoutMs)}${held}`;
+    const error = queryError('deadline_exceeded', message);
+    answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
+  }
+  if (next !== undefined) wakeFor(dispatching, next, ctx);
+}

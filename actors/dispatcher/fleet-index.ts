@@ -1,0 +1,248 @@
+/**
+ * The dispatcher's view of the fleet, kept up to date report by report and indexed by what queries
+ * ask for, so that a decision reads lists that are already there and sorted.
+ */
+
+import type { Ref } from '../../runtime/actor.ts';
+import type { InstanceId, InstanceState } from '../domain/instance.ts';
+import { latencyTable } from '../domain/profile.ts';
+import { createInputChecker, type InputChecker, taskSignatureOf } from '../domain/signature.ts';
+import { costUsdPer1000, useCaseOf, type UseCase, type Variant, type VariantId } from '../domain/variant.ts';
+import type { InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
+import { batchLimits } from '../policy/batching/adaptive.ts';
+import type { InstanceView, VariantView, WorkerView } from '../policy/selection/index.ts';
+import type { WorkerMessage } from '../worker/protocol.ts';
+
+export interface IndexedWorker extends WorkerView {
+  readonly id: WorkerId;
+  ref: Ref<WorkerMessage>;
+  report: WorkerReport;
+  memoryFreeBytes: number;
+  utilisation: number;
+  dispatchers: number;
+  readonly instances: Map<InstanceId, IndexedInstance>;
+}
+
+export interface IndexedInstance extends InstanceView {
+  readonly id: InstanceId;
+  readonly path: string;
+  readonly variant: IndexedVariant;
+  readonly worker: IndexedWorker;
+  state: InstanceState;
+  slowdown: number;
+  readyAtMs: number;
+  reportedBacklogMs: number;
+  reportedAtMs: number;
+  sentSinceMs: number;
+  report: InstanceReport;
+}
+
+export interface IndexedVariant extends VariantView {
+  readonly id: VariantId;
+  readonly variant: Variant;
+  readonly checker: InputChecker;
+  /** Engine time one more query owes, at the batch that pays. */
+  readonly owedMs: number;
+  readonly instances: IndexedInstance[];
+}
+
+/** What a selector names: the variants that can answer, cheapest first, and how inputs are checked. */
+export interface Candidates {
+  readonly variants: readonly IndexedVariant[];
+  readonly checker: InputChecker;
+}
+
+export class FleetIndex {
+  readonly variants = new Map<VariantId, IndexedVariant>();
+  readonly workers = new Map<WorkerId, IndexedWorker>();
+  readonly useCases = new Map<UseCase, Candidates>();
+  readonly architectures = new Map<string, Candidates>();
+  /** Datasets by task, to resolve a query that names a task alone. */
+  readonly datasets = new Map<string, readonly string[]>();
+  workerList: readonly IndexedWorker[] = [];
+  revision = -1;
+
+  /** Takes the registry as a whole; instances of variants that stay are kept. */
+  setRegistry(revision: number, variants: readonly Variant[]): void {
+    this.revision = revision;
+    const before = new Map(this.variants);
+    this.variants.clear();
+    for (const variant of variants) {
+      const known = before.get(variant.id);
+      this.variants.set(variant.id, known?.variant === variant ? known : indexVariant(variant, known));
+    }
+    this.index();
+    for (const worker of this.workers.values()) this.applyInstances(worker, worker.report, undefined);
+  }
+
+  private index(): void {
+    const sorted = [...this.variants.values()].sort(
+      (a, b) => a.costUsd - b.costUsd || (a.id < b.id ? -1 : 1),
+    );
+    this.useCases.clear();
+    this.architectures.clear();
+    this.datasets.clear();
+    const byUseCase = groupBy(sorted, ({ variant }) => useCaseOf(variant.task, variant.dataset));
+    for (const [useCase, group] of byUseCase) {
+      const first = group[0];
+      if (first === undefined) continue;
+      const { task, dataset, signature } = first.variant;
+      this.useCases.set(useCase, {
+        variants: group,
+        checker: createInputChecker(taskSignatureOf(signature)),
+      });
+      this.datasets.set(task, [...(this.datasets.get(task) ?? []), dataset]);
+    }
+    for (const [name, group] of groupBy(sorted, ({ variant }) => variant.architecture)) {
+      const first = group[0];
+      if (first !== undefined) {
+        this.architectures.set(name, { variants: group, checker: first.checker });
+      }
+    }
+  }
+
+  /** Returns the worker, and whether it is new (or came back under a newer epoch). */
+  applyReport(
+    ref: Ref<WorkerMessage>,
+    report: WorkerReport,
+    dispatchers: number,
+    nowMs: number,
+  ): { readonly worker: IndexedWorker; readonly isNew: boolean } {
+    let worker = this.workers.get(report.workerId);
+    if (worker !== undefined && worker.ref.epoch !== ref.epoch) {
+      this.removeWorker(report.workerId);
+      worker = undefined;
+    }
+    const isNew = worker === undefined;
+    worker ??= this.addWorker(ref, report);
+    worker.report = report;
+    worker.dispatchers = Math.max(1, dispatchers);
+    worker.utilisation = report.utilisation;
+    const memoryBytes = report.hardware.reduce((sum, kind) => sum + kind.memoryBytes, 0);
+    worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes;
+    this.applyInstances(worker, report, nowMs);
+    return { worker, isNew };
+  }
+
+  private addWorker(ref: Ref<WorkerMessage>, report: WorkerReport): IndexedWorker {
+    const worker: IndexedWorker = {
+      id: report.workerId,
+      ref,
+      report,
+      memoryFreeBytes: 0,
+      utilisation: 0,
+      dispatchers: 1,
+      instances: new Map(),
+    };
+    this.workers.set(worker.id, worker);
+    this.workerList = [...this.workers.values()];
+    return worker;
+  }
+
+  private applyInstances(
+    worker: IndexedWorker,
+    report: WorkerReport,
+    nowMs: number | undefined,
+  ): void {
+    const living = new Set<InstanceId>();
+    for (const seen of report.instances) {
+      if (seen.state === 'failed' || seen.state === 'unloaded') continue;
+      living.add(seen.id);
+      const known = worker.instances.get(seen.id);
+      if (known !== undefined) {
+        if (nowMs !== undefined) refresh(known, seen, nowMs);
+        continue;
+      }
+      const variant = this.variants.get(seen.variantId);
+      if (variant === undefined) continue;
+      const added = indexInstance(variant, worker, seen, nowMs ?? 0);
+      worker.instances.set(seen.id, added);
+      variant.instances.push(added);
+    }
+    for (const id of worker.instances.keys()) {
+      if (!living.has(id)) this.removeInstance(worker, id);
+    }
+  }
+
+  removeInstance(worker: IndexedWorker, id: InstanceId): void {
+    const instance = worker.instances.get(id);
+    if (instance === undefined) return;
+    worker.instances.delete(id);
+    const siblings = instance.variant.instances;
+    const at = siblings.indexOf(instance);
+    if (at >= 0) siblings.splice(at, 1);
+  }
+
+  removeWorker(id: WorkerId): void {
+    const worker = this.workers.get(id);
+    if (worker === undefined) return;
+    for (const instanceId of [...worker.instances.keys()]) this.removeInstance(worker, instanceId);
+    this.workers.delete(id);
+    this.workerList = [...this.workers.values()];
+  }
+}
+
+function indexVariant(variant: Variant, known: IndexedVariant | undefined): IndexedVariant {
+  const latencyMs = latencyTable(variant.profile, variant.batchMax);
+  const { efficient } = batchLimits(latencyMs);
+  const indexed: IndexedVariant = {
+    id: variant.id,
+    variant,
+    checker: createInputChecker(variant.signature),
+    accuracy: variant.accuracy,
+    costUsd: costUsdPer1000(variant) / 1000,
+    latencyMs,
+    loadMs: variant.profile.loadMs,
+    memoryBytes: variant.profile.memoryBytes,
+    owedMs: (latencyMs[efficient] ?? 0) / efficient,
+    instances: [],
+  };
+  for (const instance of known?.instances ?? []) {
+    const moved: IndexedInstance = { ...instance, variant: indexed };
+    instance.worker.instances.set(instance.id, moved);
+    indexed.instances.push(moved);
+  }
+  return indexed;
+}
+
+function indexInstance(
+  variant: IndexedVariant,
+  worker: IndexedWorker,
+  seen: InstanceReport,
+  nowMs: number,
+): IndexedInstance {
+  return {
+    id: seen.id,
+    path: seen.path,
+    variant,
+    worker,
+    state: seen.state,
+    slowdown: seen.slowdown,
+    readyAtMs: nowMs + seen.loadLeftMs,
+    reportedBacklogMs: seen.backlogMs,
+    reportedAtMs: nowMs,
+    sentSinceMs: 0,
+    report: seen,
+  };
+}
+
+function refresh(instance: IndexedInstance, seen: InstanceReport, nowMs: number): void {
+  instance.report = seen;
+  instance.state = seen.state;
+  instance.slowdown = seen.slowdown;
+  instance.readyAtMs = nowMs + seen.loadLeftMs;
+  instance.reportedBacklogMs = seen.backlogMs;
+  instance.reportedAtMs = nowMs;
+  instance.sentSinceMs = 0;
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,115 @@
+/** Placing one query: asks the selection policy, sends the query on, and remembers where it went. */
+
+import type { ActorContext } from '../../runtime/actor.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
+import { selectionPolicies, type SelectionPolicyName } from '../policy/selection/index.ts';
+import type { FleetIndex, IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
+import type { InFlight, InFlightTable } from './in-flight.ts';
+import type { DispatcherMessage } from './protocol.ts';
+
+export interface DispatcherConfig {
+  readonly mailboxMax: number;
+  readonly inFlightMax: number;
+  readonly inFlightPerTenantMax: number;
+  /** Largest batch of a client's own in one query. */
+  readonly batchMax: number;
+  /** Times a query may be placed before what kept killing its holder is taken to be the query. */
+  readonly attemptsMax: number;
+  readonly selection: SelectionPolicyName;
+  /** Expected cost of the way to an instance and back, ms. */
+  readonly hopMs: number;
+}
+
+export interface DispatcherOptions {
+  readonly config: DispatcherConfig;
+}
+
+export interface Dispatching {
+  readonly options: DispatcherOptions;
+  readonly index: FleetIndex;
+  readonly table: InFlightTable;
+  busConnected: boolean;
+  wakeAtMs: number;
+}
+
+/** Returns why the query cannot be served, or undefined when it was placed or is held. */
+export function placeQuery(
+  dispatching: Dispatching,
+  entry: InFlight,
+  ctx: ActorContext<DispatcherMessage>,
+): QueryError | undefined {
+  const { index, options } = dispatching;
+  const { request } = entry.submit;
+  const timeoutLeftMs = entry.hardDueMs - ctx.nowMs;
+  if (timeoutLeftMs <= 0) {
+    return queryError('deadline_exceeded', `not answered within timeoutMs ${String(request.timeoutMs)}`);
+  }
+  if (!dispatching.busConnected && index.workerList.every(({ ref }) => ref.node !== ctx.self.node)) {
+    return undefined; // Held: it is placed when the bus is back, or expires.
+  }
+  const selection = selectionPolicies[options.config.selection](
+    {
+      nowMs: ctx.nowMs,
+      variants: entry.candidates.variants,
+      workers: index.workerList,
+      hopMs: options.config.hopMs,
+    },
+    {
+      slo: request.slo,
+      onMiss: request.onMiss,
+      batch: entry.batch,
+      sloLeftMs: entry.sloDueMs - ctx.nowMs,
+      timeoutLeftMs,
+      avoid: entry.avoid,
+    },
+    ctx.random,
+  );
+  if (selection.kind === 'refuse') return selection.error;
+  // The policy only ever hands back what it was shown, which is the index itself.
+  const worker = selection.worker as IndexedWorker;
+  const variant = selection.variant as IndexedVariant;
+  const instance = selection.instance as IndexedInstance | undefined;
+  if (instance !== undefined) instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
+  entry.attempt += 1;
+  dispatching.table.place(entry, {
+    variant,
+    workerId: worker.id,
+    workerEpoch: worker.ref.epoch,
+    instanceId: instance?.id,
+    placedMs: ctx.nowMs,
+    missed: selection.missed,
+    reason: selection.reason,
+  });
+  ctx.tell(worker.ref, {
+    type: 'worker.run-query',
+    queryId: entry.submit.queryId,
+    delivery: {
+      attempt: entry.attempt,
+      budgetMs: timeoutLeftMs,
+      priority: request.priority,
+      tenant: entry.submit.principal.tenant,
+      trace: request.trace,
+      final: true,
+    },
+    variantId: variant.id,
+    instanceId: instance?.id,
+    inputs: request.inputs,
+    outputs: request.outputs,
+    batch: entry.batch,
+    batchKey: entry.batchKey,
+    sloBudgetMs: entry.sloDueMs - ctx.nowMs,
+    rejectLate: request.onMiss === 'reject',
+    replyTo: ctx.self,
+  });
+  preload(selection.preload, ctx);
+  return undefined;
+}
+
+function preload(
+  wanted: { readonly variant: { readonly id: string }; readonly worker: unknown } | undefined,
+  ctx: ActorContext<DispatcherMessage>,
+): void {
+  if (wanted === undefined) return;
+  const worker = wanted.worker as IndexedWorker;
+  ctx.tell(worker.ref, { type: 'worker.load-variant', variantId: wanted.variant.id, count: 1 });
+}

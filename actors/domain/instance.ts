@@ -1,0 +1,91 @@
+/**
+ * Instances: a variant loaded on a worker, the states it goes through, and the pure transition
+ * between them (INFaaS §3; constants: `reference/infaas.md` §3, `reference/policies.md` §5).
+ */
+
+import { assertNever } from '../../runtime/assert.ts';
+
+export type InstanceId = string;
+
+export type InstanceState =
+  | 'loading'
+  | 'active'
+  | 'overloaded'
+  | 'interfered'
+  | 'migrating'
+  | 'draining'
+  | 'unloaded'
+  | 'failed';
+
+/** What the monitor saw of an instance in the last window of one second. */
+export interface InstanceObservation {
+  readonly rateQps: number;
+  /** Profiled saturation throughput. */
+  readonly saturationQps: number;
+  /** Median of execution time over the profile's prediction for the same batch; no queueing in it. */
+  readonly slowdown: number;
+  readonly batches: number;
+}
+
+export interface StateRules {
+  /** Overloaded when the rate reaches this share of saturation; clears below `overloadClears`. */
+  readonly overloadSets: number;
+  readonly overloadClears: number;
+  /** Interfered when slower than this in `interferedWindows` windows running, below saturation. */
+  readonly slowdownSets: number;
+  readonly slowdownClears: number;
+  readonly interferedWindows: number;
+  readonly clearWindows: number;
+  readonly batchesMin: number;
+}
+
+export const defaultStateRules: StateRules = {
+  overloadSets: 1.0,
+  overloadClears: 0.9,
+  slowdownSets: 1.5,
+  slowdownClears: 1.2,
+  interferedWindows: 3,
+  clearWindows: 5,
+  batchesMin: 20,
+};
+
+/** State and the evidence gathered so far for leaving it. */
+export interface InstanceCondition {
+  readonly state: InstanceState;
+  /** Consecutive windows that spoke for the pending change. */
+  readonly windows: number;
+}
+
+/** The next condition after one window. Only the three serving states ever change here. */
+export function observeInstance(
+  condition: InstanceCondition,
+  seen: InstanceObservation,
+  rules: StateRules = defaultStateRules,
+): InstanceCondition {
+  const load = seen.saturationQps > 0 ? seen.rateQps / seen.saturationQps : 0;
+  switch (condition.state) {
+    case 'active':
+      if (load >= rules.overloadSets) return { state: 'overloaded', windows: 0 };
+      if (seen.batches < rules.batchesMin || seen.slowdown <= rules.slowdownSets) {
+        return { state: 'active', windows: 0 };
+      }
+      return condition.windows + 1 >= rules.interferedWindows
+        ? { state: 'interfered', windows: 0 }
+        : { state: 'active', windows: condition.windows + 1 };
+    case 'overloaded':
+      return load < rules.overloadClears ? { state: 'active', windows: 0 } : condition;
+    case 'interfered':
+      if (seen.slowdown >= rules.slowdownClears) return { state: 'interfered', windows: 0 };
+      return condition.windows + 1 >= rules.clearWindows
+        ? { state: 'active', windows: 0 }
+        : { state: 'interfered', windows: condition.windows + 1 };
+    case 'loading':
+    case 'migrating':
+    case 'draining':
+    case 'unloaded':
+    case 'failed':
+      return condition;
+    default:
+      return assertNever(condition.state);
+  }
+}

@@ -1,0 +1,9 @@
+/** Who asks. Every operation has a principal; the tenant comes from it. */
+
+export interface Principal {
+  readonly name: string;
+  readonly tenant: string;
+}
+
+/** Loopback without credentials. */
+export const localPrincipal: Principal = { name: 'local', tenant: 'default' };

@@ -1,0 +1,33 @@
+/** Workers as the rest of the system sees them: what they have, and what they last reported. */
+
+import type { Hardware } from './hardware.ts';
+import type { InstanceId, InstanceState } from './instance.ts';
+import type { VariantId } from './variant.ts';
+
+export type WorkerId = string;
+
+export interface InstanceReport {
+  readonly id: InstanceId;
+  /** Path of the instance's actor on its worker's node. */
+  readonly path: string;
+  readonly variantId: VariantId;
+  readonly state: InstanceState;
+  readonly rateQps: number;
+  readonly queued: number;
+  /** Predicted milliseconds of work queued and running. */
+  readonly backlogMs: number;
+  /** Observed execution time over the profile's. */
+  readonly slowdown: number;
+  readonly served: number;
+  /** Milliseconds until it can serve; 0 once loaded. */
+  readonly loadLeftMs: number;
+}
+
+export interface WorkerReport {
+  readonly workerId: WorkerId;
+  readonly hardware: readonly Hardware[];
+  readonly memoryUsedBytes: number;
+  /** Busy share of the CPU units in the last window, 0..1. */
+  readonly utilisation: number;
+  readonly instances: readonly InstanceReport[];
+}

@@ -1,0 +1,13 @@
+/** What an instance understands: queries from its router, events from its engine. */
+
+import type { CancelQuery, RunQuery } from '../worker/protocol.ts';
+import type { EngineEvent } from './engine-port.ts';
+
+export type InstanceMessage =
+  | RunQuery
+  | CancelQuery
+  | EngineEvent
+  | { readonly type: 'instance.wait-over' }
+  | { readonly type: 'instance.drain' }
+  /** Its state as the monitor judged it. */
+  | { readonly type: 'instance.state-judged'; readonly state: 'active' | 'overloaded' | 'interfered' };

@@ -1,0 +1,209 @@
+/**
+ * A worker's monitor: gathers what its instances did, judges their states once a window (one
+ * second), and reports the worker to whoever decides about it: every 250 ms, and at once when
+ * something changed that decisions depend on (INFaaS' monitoring daemon; the paper reports every 2 s).
+ */
+
+import type { ActorContext, ActorSpec, Ref } from '../../runtime/actor.ts';
+import { assertNever } from '../../runtime/assert.ts';
+import { restartPolicy } from '../../runtime/supervision.ts';
+import type { Hardware } from '../domain/hardware.ts';
+import {
+  type InstanceCondition,
+  type InstanceId,
+  type InstanceState,
+  observeInstance,
+  type StateRules,
+} from '../domain/instance.ts';
+import type { InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
+import type { InstanceMessage } from '../instance/protocol.ts';
+import type { WorkerMessage } from '../worker/protocol.ts';
+import type { InstanceObserved, MonitorMessage } from './protocol.ts';
+
+export interface MonitorConfig {
+  readonly windowMs: number;
+  readonly reportMs: number;
+  readonly rules: StateRules;
+  readonly mailboxMax: number;
+}
+
+export interface MonitorOptions {
+  readonly workerId: WorkerId;
+  readonly hardware: readonly Hardware[];
+  /** Memory the worker needs before anything is loaded, bytes. */
+  readonly baseMemoryBytes: number;
+  readonly worker: Ref<WorkerMessage>;
+  readonly instanceRef: (path: string) => Ref<InstanceMessage>;
+  readonly config: MonitorConfig;
+}
+
+interface Watched {
+  last: InstanceObserved;
+  condition: InstanceCondition;
+  served: number;
+  /** In this window. */
+  finished: number;
+  ratios: number[];
+  rateQps: number;
+  slowdown: number;
+}
+
+interface Monitoring {
+  readonly options: MonitorOptions;
+  readonly watched: Map<InstanceId, Watched>;
+  busyMs: number;
+  utilisation: number;
+  windowStartMs: number;
+}
+
+export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, MonitorMessage> {
+  return {
+    start: (ctx) => {
+      ctx.after(options.config.windowMs, 'window', { type: 'monitor.window-ended' });
+      ctx.after(options.config.reportMs, 'report', { type: 'monitor.report-due' });
+      return {
+        options,
+        watched: new Map(),
+        busyMs: 0,
+        utilisation: 0,
+        windowStartMs: ctx.nowMs,
+      };
+    },
+    behaviour: monitorBehaviour,
+    supervision: restartPolicy,
+    mailboxMax: options.config.mailboxMax,
+  };
+}
+
+function monitorBehaviour(
+  monitoring: Monitoring,
+  message: MonitorMessage,
+  ctx: ActorContext<MonitorMessage>,
+): Monitoring {
+  switch (message.type) {
+    case 'monitor.instance-observed':
+      observe(monitoring, message, ctx);
+      return monitoring;
+    case 'monitor.instance-gone':
+      monitoring.watched.delete(message.instanceId);
+      report(monitoring, ctx);
+      return monitoring;
+    case 'monitor.window-ended':
+      endWindow(monitoring, ctx);
+      return monitoring;
+    case 'monitor.report-due':
+      report(monitoring, ctx);
+      ctx.after(monitoring.options.config.reportMs, 'report', { type: 'monitor.report-due' });
+      return monitoring;
+    default:
+      return assertNever(message);
+  }
+}
+
+function observe(
+  monitoring: Monitoring,
+  seen: InstanceObserved,
+  ctx: ActorContext<MonitorMessage>,
+): void {
+  let watched = monitoring.watched.get(seen.instanceId);
+  if (watched === undefined) {
+    watched = {
+      last: seen,
+      condition: { state: seen.state, windows: 0 },
+      served: 0,
+      finished: 0,
+      ratios: [],
+      rateQps: 0,
+      slowdown: 1,
+    };
+    monitoring.watched.set(seen.instanceId, watched);
+  }
+  watched.last = seen;
+  if (!isJudged(seen.state) || !isJudged(watched.condition.state)) {
+    watched.condition = { state: seen.state, windows: 0 };
+  }
+  watched.served += seen.finished;
+  watched.finished += seen.finished;
+  monitoring.busyMs += seen.busyMs;
+  if (seen.ratio !== undefined) watched.ratios.push(seen.ratio);
+  if (seen.urgent) report(monitoring, ctx);
+}
+
+function isJudged(state: InstanceState): state is 'active' | 'overloaded' | 'interfered' {
+  return state === 'active' || state === 'overloaded' || state === 'interfered';
+}
+
+function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
+  const { config, hardware, instanceRef } = monitoring.options;
+  const elapsedMs = Math.max(1, ctx.nowMs - monitoring.windowStartMs);
+  const units = hardware.reduce((sum, kind) => sum + kind.units, 0);
+  monitoring.utilisation = Math.min(1, monitoring.busyMs / (elapsedMs * Math.max(1, units)));
+  monitoring.busyMs = 0;
+  monitoring.windowStartMs = ctx.nowMs;
+  let changed = false;
+  for (const watched of monitoring.watched.values()) {
+    watched.rateQps = (watched.finished * 1000) / elapsedMs;
+    if (watched.ratios.length > 0) watched.slowdown = medianOf(watched.ratios);
+    const before = watched.condition.state;
+    watched.condition = observeInstance(
+      watched.condition,
+      {
+        rateQps: watched.rateQps,
+        saturationQps: watched.last.saturationQps,
+        slowdown: watched.slowdown,
+        batches: watched.ratios.length,
+      },
+      config.rules,
+    );
+    watched.finished = 0;
+    watched.ratios = [];
+    const { state } = watched.condition;
+    if (state !== before && isJudged(state)) {
+      ctx.tell(instanceRef(watched.last.path), { type: 'instance.state-judged', state });
+      ctx.log.info('instance changed state', {
+        instance: watched.last.instanceId,
+        from: before,
+        to: state,
+        rateQps: watched.rateQps,
+        slowdown: watched.slowdown,
+      });
+      changed = true;
+    }
+  }
+  if (changed) report(monitoring, ctx);
+  ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 1;
+}
+
+function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
+  const { options } = monitoring;
+  const instances: InstanceReport[] = [];
+  let memoryUsedBytes = options.baseMemoryBytes;
+  for (const { last, condition, rateQps, slowdown, served } of monitoring.watched.values()) {
+    memoryUsedBytes += last.memoryBytes;
+    instances.push({
+      id: last.instanceId,
+      path: last.path,
+      variantId: last.variantId,
+      state: condition.state,
+      rateQps,
+      queued: last.queued,
+      backlogMs: last.backlogMs,
+      slowdown,
+      served,
+      loadLeftMs: last.loadLeftMs,
+    });
+  }
+  const gathered: WorkerReport = {
+    workerId: options.workerId,
+    hardware: options.hardware,
+    memoryUsedBytes,
+    utilisation: monitoring.utilisation,
+    instances,
+  };
+  ctx.tell(options.worker, { type: 'worker.report-gathered', report: gathered });
+}

@@ -1,0 +1,100 @@
+/**
+ * Predicted completion: when an instance would be done with one more query, and which of a
+ * variant's instances would be first. Shared by the selection policies.
+ *
+ * Reports are stale, and several dispatchers send at once: the backlog is what was reported, less
+ * the time since, plus the dispatcher's own sends times the number of dispatchers. Measured to stay
+ * within its bound where shortest-queue and power-of-two-choices herd (`reference/policies.md` §2).
+ */
+
+import type { Random } from '../../../runtime/random.ts';
+import type { FleetView, InstanceView, QueryView, VariantView, WorkerView } from './view.ts';
+
+/** T(b) of a query's own batch; beyond the table in proportion. */
+export function batchMs(variant: VariantView, batch: number): number {
+  const last = variant.latencyMs.length - 1;
+  const ms = variant.latencyMs[Math.min(batch, last)] ?? 0;
+  return batch <= last ? ms : (ms * batch) / last;
+}
+
+export function backlogMs(instance: InstanceView, nowMs: number): number {
+  const reported = instance.reportedBacklogMs - (nowMs - instance.reportedAtMs);
+  return (reported > 0 ? reported : 0) + instance.sentSinceMs;
+}
+
+/** Milliseconds from now until the query would be answered by `instance`. */
+export function completionMs(
+  view: FleetView,
+  variant: VariantView,
+  instance: InstanceView,
+  batch: number,
+): number {
+  const loadLeft = instance.readyAtMs - view.nowMs;
+  const work = backlogMs(instance, view.nowMs) + batchMs(variant, batch);
+  return (loadLeft > 0 ? loadLeft : 0) + instance.slowdown * work + view.hopMs;
+}
+
+/** How good a state is for new queries: 2 serve, 1 only if there is nothing better, 0 never. */
+export function usability(instance: InstanceView): 0 | 1 | 2 {
+  switch (instance.state) {
+    case 'active':
+      return 2;
+    case 'loading':
+    case 'overloaded':
+    case 'interfered':
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/**
+ * The instance of `variant` that would answer first: usable ones before those to be avoided, then
+ * the least predicted completion; equals are drawn at random, so that dispatchers do not herd.
+ */
+export function firstInstance(
+  view: FleetView,
+  variant: VariantView,
+  query: QueryView,
+  random: Random,
+): InstanceView | undefined {
+  let best: InstanceView | undefined;
+  let bestRank = -1;
+  let bestMs = Infinity;
+  let equals = 1;
+  for (const instance of variant.instances) {
+    const usable = usability(instance);
+    if (usable === 0) continue;
+    const rank = instance.id === query.avoid ? 0 : usable;
+    if (rank < bestRank) continue;
+    const ms = completionMs(view, variant, instance, query.batch);
+    if (rank === bestRank && ms === bestMs) {
+      equals += 1;
+      if (random() * equals >= 1) continue;
+    } else if (rank === bestRank && ms > bestMs) {
+      continue;
+    } else {
+      equals = 1;
+    }
+    best = instance;
+    bestRank = rank;
+    bestMs = ms;
+  }
+  return best;
+}
+
+/** Where to load a variant: the least used worker with room for it; ties by id. */
+export function workerForLoad(view: FleetView, variant: VariantView): WorkerView | undefined {
+  let best: WorkerView | undefined;
+  for (const worker of view.workers) {
+    if (worker.memoryFreeBytes < variant.memoryBytes) continue;
+    if (
+      best === undefined ||
+      worker.utilisation < best.utilisation ||
+      (worker.utilisation === best.utilisation && worker.id < best.id)
+    ) {
+      best = worker;
+    }
+  }
+  return best;
+}

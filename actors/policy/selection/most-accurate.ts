@@ -1,0 +1,29 @@
+/**
+ * The most accurate variant that answers in time: cost counts only as a ceiling. Right where the
+ * machine is paid for anyway.
+ */
+
+import type { Random } from '../../../runtime/random.ts';
+import { type FitOrder, selectFirstFit } from './first-fit.ts';
+import type { FleetView, QueryView, Selection, VariantView } from './view.ts';
+
+const accurateFirst: FitOrder = {
+  descending: true,
+  preferred: 'most accurate',
+  worthLoading: (cold, warm) => cold.accuracy > warm.accuracy,
+};
+
+const sortedByAccuracy = new WeakMap<readonly VariantView[], readonly VariantView[]>();
+
+export function selectMostAccurate(view: FleetView, query: QueryView, random: Random): Selection {
+  return selectFirstFit({ ...view, variants: byAccuracy(view.variants) }, query, random, accurateFirst);
+}
+
+/** Ascending; the dispatcher makes a new list whenever the registry changes, so once a list is enough. */
+function byAccuracy(variants: readonly VariantView[]): readonly VariantView[] {
+  const known = sortedByAccuracy.get(variants);
+  if (known !== undefined) return known;
+  const sorted = [...variants].sort((a, b) => a.accuracy - b.accuracy || b.costUsd - a.costUsd);
+  sortedByAccuracy.set(variants, sorted);
+  return sorted;
+}

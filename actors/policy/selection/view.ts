@@ -1,0 +1,80 @@
+/**
+ * What a selection policy sees: an indexed view that the dispatcher keeps up to date incrementally,
+ * read-only here. A decision reads it in place; nothing is copied for it.
+ */
+
+import type { InstanceState } from '../../domain/instance.ts';
+import type { QueryError } from '../../domain/outcome.ts';
+import type { Slo, SloField } from '../../domain/query.ts';
+import type { Random } from '../../../runtime/random.ts';
+
+export interface WorkerView {
+  readonly id: string;
+  readonly memoryFreeBytes: number;
+  /** Busy share of its units, 0..1, as last reported. */
+  readonly utilisation: number;
+}
+
+export interface InstanceView {
+  readonly id: string;
+  readonly worker: WorkerView;
+  readonly state: InstanceState;
+  readonly slowdown: number;
+  /** When its load is expected to be over; in the past once loaded. */
+  readonly readyAtMs: number;
+  /** Work owed there, as last reported, at `reportedAtMs`. */
+  readonly reportedBacklogMs: number;
+  readonly reportedAtMs: number;
+  /** Work sent there since, scaled by the number of dispatchers. */
+  readonly sentSinceMs: number;
+}
+
+export interface VariantView {
+  readonly id: string;
+  readonly accuracy: number;
+  /** US dollars a query at batch 1. */
+  readonly costUsd: number;
+  /** T(b) by batch, up to its largest. */
+  readonly latencyMs: Float64Array;
+  readonly loadMs: number;
+  readonly memoryBytes: number;
+  /** Living instances, any state. */
+  readonly instances: readonly InstanceView[];
+}
+
+export interface FleetView {
+  readonly nowMs: number;
+  /** Variants that can answer the query, cheapest first. */
+  readonly variants: readonly VariantView[];
+  readonly workers: readonly WorkerView[];
+  /** What a query between dispatcher and instance and back costs on the way. */
+  readonly hopMs: number;
+}
+
+export interface QueryView {
+  readonly slo: Slo;
+  readonly onMiss: 'best-effort' | 'reject';
+  readonly batch: number;
+  /** Left of the SLO's latency, and of the hard bound. */
+  readonly sloLeftMs: number;
+  readonly timeoutLeftMs: number;
+  /** Where an earlier attempt failed: taken again only when there is nothing else. */
+  readonly avoid: string | undefined;
+}
+
+export type Selection =
+  | {
+      readonly kind: 'place';
+      readonly variant: VariantView;
+      /** Undefined: load it on `worker`. */
+      readonly instance: InstanceView | undefined;
+      readonly worker: WorkerView;
+      readonly predictedMs: number;
+      readonly missed: readonly SloField[];
+      readonly reason: string;
+      /** A better variant that should load meanwhile. */
+      readonly preload: { readonly variant: VariantView; readonly worker: WorkerView } | undefined;
+    }
+  | { readonly kind: 'refuse'; readonly error: QueryError };
+
+export type VariantSelector = (view: FleetView, query: QueryView, random: Random) => Selection;

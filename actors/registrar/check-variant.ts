@@ -1,0 +1,76 @@
+/** Whether an offered variant may be registered: against itself, and against its task. Pure. */
+
+import { type QueryError, queryError } from '../domain/outcome.ts';
+import { batchAxisOf, signatureMismatch, taskSignatureOf } from '../domain/signature.ts';
+import type { Variant } from '../domain/variant.ts';
+
+const nameShape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** The first reason against it, naming the field, or undefined. */
+export function objectionTo(
+  offered: Variant,
+  registered: Iterable<Variant>,
+): QueryError | undefined {
+  return objectionToItself(offered) ?? objectionFromOthers(offered, registered);
+}
+
+function objectionToItself(offered: Variant): QueryError | undefined {
+  for (const field of ['id', 'architecture', 'task', 'dataset'] as const) {
+    if (!nameShape.test(offered[field])) {
+      return bad(field, `"${offered[field]}" is no name: letters, digits, ".", "-", "_"`);
+    }
+  }
+  if (!(offered.accuracy >= 0 && offered.accuracy <= 100)) {
+    return bad('accuracy', `${String(offered.accuracy)} is no percentage`);
+  }
+  if (offered.profile.latency.length === 0) return bad('profile', 'it has no measured latency');
+  const outputs = offered.signature.outputs;
+  for (const [name, spec] of Object.entries(offered.signature.inputs)) {
+    if (spec.shared === true && batchAxisOf(spec) >= 0) {
+      return bad('signature', `input "${name}" is shared and yet has a batch axis`);
+    }
+    if (spec.state !== undefined && outputs[spec.state] === undefined) {
+      return bad('signature', `input "${name}" is carried by output "${spec.state}", which is missing`);
+    }
+  }
+  for (const side of ['inputs', 'outputs'] as const) {
+    for (const name of Object.keys(offered.adapter[side] ?? {})) {
+      if (offered.signature[side][name] === undefined) {
+        return bad('adapter', `${side} "${name}" is not in the signature`);
+      }
+    }
+  }
+  return undefined;
+}
+
+function objectionFromOthers(
+  offered: Variant,
+  registered: Iterable<Variant>,
+): QueryError | undefined {
+  for (const other of registered) {
+    if (other.id === offered.id) continue;
+    if (other.task === offered.task) {
+      const mismatch = signatureMismatch(
+        taskSignatureOf(other.signature),
+        taskSignatureOf(offered.signature),
+      );
+      if (mismatch !== undefined) {
+        return bad('signature', `it does not fit task "${offered.task}": ${mismatch}`);
+      }
+    }
+    if (other.architecture === offered.architecture) {
+      const mismatch = signatureMismatch(other.signature, offered.signature);
+      if (mismatch !== undefined || other.task !== offered.task) {
+        return bad(
+          'signature',
+          `it does not fit architecture "${offered.architecture}": ${mismatch ?? 'another task'}`,
+        );
+      }
+    }
+  }
+  return undefined;
+}
+
+function bad(field: string, what: string): QueryError {
+  return queryError('bad_input', `${field}: ${what}`, { field });
+}

@@ -1,0 +1,341 @@
+/**
+ * A worker: owns a slice of a machine, supervises the instances loaded there, and routes queries to
+ * them. Its router passes a query to the instance the dispatcher chose, to that instance's successor
+ * when it is gone, or loads the variant when there is none.
+ */
+
+import type { ActorContext, ActorSpec, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
+import { refOf, refusal } from '../../runtime/actor.ts';
+import { assertNever } from '../../runtime/assert.ts';
+import { decideAfterFailure, restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
+import type { DispatcherMessage, QueryFinished } from '../dispatcher/protocol.ts';
+import type { Hardware } from '../domain/hardware.ts';
+import type { InstanceId } from '../domain/instance.ts';
+import { type OutcomeCode, queryError } from '../domain/outcome.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
+import type { WorkerId, WorkerReport } from '../domain/worker.ts';
+import { type InstanceConfig, instanceSpec } from '../instance/behaviour.ts';
+import type { EngineCommand } from '../instance/engine-port.ts';
+import type { InstanceMessage } from '../instance/protocol.ts';
+import { type MonitorConfig, monitorSpec } from '../monitor/behaviour.ts';
+import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { CancelQuery, RunQuery, WorkerMessage } from './protocol.ts';
+
+export interface WorkerConfig {
+  readonly mailboxMax: number;
+  readonly instancesMax: number;
+  /** Instances to keep of each variant from the start on; lost ones are loaded again. */
+  readonly preload: Readonly<Record<VariantId, number>>;
+  readonly baseMemoryBytes: number;
+  /** When an instance fails: how often, and after what pause, its variant may load again here. */
+  readonly reload: SupervisionPolicy;
+  readonly instance: InstanceConfig;
+  readonly monitor: MonitorConfig;
+}
+
+export const reloadPolicy: SupervisionPolicy = {
+  ...restartPolicy,
+  restartsMax: 5,
+  withinMs: 30_000,
+};
+
+export interface WorkerOptions {
+  readonly id: WorkerId;
+  readonly node: string;
+  readonly epoch: () => number;
+  readonly hardware: readonly Hardware[];
+  readonly engine: Ref<EngineCommand>;
+  readonly config: WorkerConfig;
+}
+
+interface Loaded {
+  readonly id: InstanceId;
+  readonly ref: Ref<InstanceMessage>;
+  readonly variant: Variant;
+}
+
+interface Working {
+  readonly options: WorkerOptions;
+  readonly monitor: Ref<MonitorMessage>;
+  readonly variants: Map<VariantId, Variant>;
+  readonly instances: Map<InstanceId, Loaded>;
+  readonly byVariant: Map<VariantId, Loaded[]>;
+  readonly wanted: Map<VariantId, number>;
+  /** When each variant's instances failed here, for the intensity limit. */
+  readonly failures: Map<VariantId, readonly number[]>;
+  /** Variants that failed too often here, until when. */
+  readonly barredUntilMs: Map<VariantId, number>;
+  dispatchers: readonly Ref<DispatcherMessage>[];
+  report: WorkerReport | undefined;
+  loads: number;
+}
+
+type Context = ActorContext<WorkerMessage>;
+
+export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMessage> {
+  return {
+    start: (ctx) => startWorker(options, ctx),
+    behaviour: workerBehaviour,
+    supervision: restartPolicy,
+    mailboxMax: options.config.mailboxMax,
+    laneOf,
+    refuse: (message) => refuseQuery(options, message),
+  };
+}
+
+function laneOf(message: WorkerMessage): Lane {
+  return message.type === 'worker.run-query' ? 'work' : 'control';
+}
+
+function refuseQuery(options: WorkerOptions, message: WorkerMessage): Refusal | undefined {
+  if (message.type !== 'worker.run-query') return undefined;
+  const reply = refusedQuery(options, message, 'overloaded', `worker ${options.id} takes no more queries now`);
+  return refusal(message.replyTo, reply);
+}
+
+function startWorker(options: WorkerOptions, ctx: Context): Working {
+  const { config } = options;
+  const monitor = ctx.spawn(
+    monitorSpec({
+      workerId: options.id,
+      hardware: options.hardware,
+      baseMemoryBytes: config.baseMemoryBytes,
+      worker: ctx.self,
+      instanceRef: (path) => refOf(options.node, 0, path),
+      config: config.monitor,
+    }),
+    'monitor',
+  );
+  return {
+    options,
+    monitor,
+    variants: new Map(),
+    instances: new Map(),
+    byVariant: new Map(),
+    wanted: new Map(Object.entries(config.preload)),
+    failures: new Map(),
+    barredUntilMs: new Map(),
+    dispatchers: [],
+    report: undefined,
+    loads: 0,
+  };
+}
+
+function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context): Working {
+  switch (message.type) {
+    case 'worker.run-query':
+      route(working, message, ctx);
+      return working;
+    case 'worker.cancel-query':
+      passCancel(working, message, ctx);
+      return working;
+    case 'worker.registry-changed':
+      takeRegistry(working, message.variants, ctx);
+      return working;
+    case 'worker.dispatchers-changed':
+      working.dispatchers = message.dispatchers;
+      sendReport(working, ctx);
+      return working;
+    case 'worker.load-variant':
+      want(working, message.variantId, message.count);
+      loadWanted(working, ctx);
+      return working;
+    case 'worker.unload-variant':
+      unloadVariant(working, message.variantId, ctx);
+      return working;
+    case 'worker.instance-terminated':
+      forget(working, message.instanceId, message.terminated, ctx);
+      return working;
+    case 'worker.reload-due':
+      loadWanted(working, ctx);
+      return working;
+    case 'worker.report-gathered':
+      working.report = message.report;
+      sendReport(working, ctx);
+      return working;
+    default:
+      return assertNever(message);
+  }
+}
+
+function route(working: Working, query: RunQuery, ctx: Context): void {
+  const chosen = query.instanceId === undefined ? undefined : working.instances.get(query.instanceId);
+  if (chosen !== undefined) {
+    ctx.tell(chosen.ref, query);
+    return;
+  }
+  const successors = working.byVariant.get(query.variantId) ?? [];
+  const successor =
+    successors.length > 0
+      ? successors[Math.floor(ctx.random() * successors.length)]
+      : loadFor(working, query, ctx);
+  if (successor === undefined) return;
+  ctx.tell(query.replyTo, {
+    type: 'dispatcher.query-assigned',
+    queryId: query.queryId,
+    delivery: query.delivery,
+    instanceId: successor.id,
+    path: successor.ref.path,
+  });
+  ctx.tell(successor.ref, query);
+}
+
+/** Loads the variant of a query that came for none; tells the dispatcher when that cannot be. */
+function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | undefined {
+  const variant = working.variants.get(query.variantId);
+  const obstacle =
+    variant === undefined
+      ? `worker ${working.options.id} does not know variant ${query.variantId} yet`
+      : obstacleToLoad(working, variant, ctx.nowMs);
+  if (variant !== undefined && obstacle === undefined) return load(working, variant, ctx);
+  ctx.tell(query.replyTo, refusedQuery(working.options, query, 'unavailable', obstacle ?? ''));
+  return undefined;
+}
+
+function refusedQuery(
+  options: WorkerOptions,
+  query: RunQuery,
+  code: OutcomeCode,
+  message: string,
+): QueryFinished {
+  return {
+    type: 'dispatcher.query-finished',
+    queryId: query.queryId,
+    delivery: query.delivery,
+    epoch: options.epoch(),
+    instanceId: query.instanceId ?? options.id,
+    outcome: { ok: false, error: queryError(code, message), placeAgain: true },
+    backlogMs: 0,
+  };
+}
+
+/** Why a variant cannot be loaded here now, or undefined. Memory is never over-committed. */
+function obstacleToLoad(working: Working, variant: Variant, nowMs: number): string | undefined {
+  const { options } = working;
+  if (nowMs < (working.barredUntilMs.get(variant.id) ?? -Infinity)) {
+    return `variant ${variant.id} failed too often on worker ${options.id}; it is tried again later`;
+  }
+  if (working.instances.size >= options.config.instancesMax) {
+    return `worker ${options.id} holds ${String(working.instances.size)} instances, its limit`;
+  }
+  const hardware = options.hardware.find(({ kind }) => kind === variant.hardware);
+  if (hardware === undefined) return `worker ${options.id} has no ${variant.hardware}`;
+  let usedBytes = options.config.baseMemoryBytes;
+  for (const loaded of working.instances.values()) usedBytes += loaded.variant.profile.memoryBytes;
+  const freeBytes = hardware.memoryBytes - usedBytes;
+  if (variant.profile.memoryBytes > freeBytes) {
+    const needs = `${variant.id} needs ${String(variant.profile.memoryBytes)} bytes`;
+    return `${needs}, worker ${options.id} has ${String(Math.max(0, freeBytes))} left`;
+  }
+  return undefined;
+}
+
+function load(working: Working, variant: Variant, ctx: Context): Loaded {
+  working.loads += 1;
+  const name = `${variant.id}-${String(working.loads)}`;
+  const id = `${working.options.id}/${name}`;
+  const spec = instanceSpec({
+    id,
+    epoch: working.options.epoch,
+    variant,
+    engine: working.options.engine,
+    monitor: working.monitor,
+    config: working.options.config.instance,
+  });
+  const loaded: Loaded = { id, ref: ctx.spawn(spec, name), variant };
+  ctx.watch(loaded.ref, (terminated) => ({
+    type: 'worker.instance-terminated',
+    instanceId: id,
+    terminated,
+  }));
+  working.instances.set(id, loaded);
+  const alike = working.byVariant.get(variant.id);
+  if (alike === undefined) working.byVariant.set(variant.id, [loaded]);
+  else alike.push(loaded);
+  ctx.metrics.count('infaas_loads_total', 1, { variant: variant.id });
+  return loaded;
+}
+
+function passCancel(working: Working, cancel: CancelQuery, ctx: Context): void {
+  const chosen = cancel.instanceId === undefined ? undefined : working.instances.get(cancel.instanceId);
+  if (chosen !== undefined) ctx.tell(chosen.ref, cancel);
+}
+
+function takeRegistry(working: Working, variants: readonly Variant[], ctx: Context): void {
+  working.variants.clear();
+  for (const variant of variants) working.variants.set(variant.id, variant);
+  for (const variantId of working.byVariant.keys()) {
+    if (!working.variants.has(variantId)) unloadVariant(working, variantId, ctx);
+  }
+  loadWanted(working, ctx);
+}
+
+/** Several dispatchers may ask for the same; the largest count holds. */
+function want(working: Working, variantId: VariantId, count: number): void {
+  working.wanted.set(variantId, Math.max(count, working.wanted.get(variantId) ?? 0));
+}
+
+/** Brings every wanted variant to its count, as far as memory and past failures allow. */
+function loadWanted(working: Working, ctx: Context): void {
+  for (const [variantId, count] of working.wanted) {
+    const variant = working.variants.get(variantId);
+    if (variant === undefined) continue;
+    while ((working.byVariant.get(variantId)?.length ?? 0) < count) {
+      const obstacle = obstacleToLoad(working, variant, ctx.nowMs);
+      if (obstacle !== undefined) {
+        ctx.log.warn('wanted variant not loaded', { variant: variantId, obstacle });
+        break;
+      }
+      load(working, variant, ctx);
+    }
+  }
+}
+
+function unloadVariant(working: Working, variantId: VariantId, ctx: Context): void {
+  working.wanted.delete(variantId);
+  for (const loaded of working.byVariant.get(variantId) ?? []) {
+    ctx.tell(loaded.ref, { type: 'instance.drain' });
+  }
+}
+
+/** An instance ended. Its queries are placed again by their dispatchers; here only its place goes. */
+function forget(
+  working: Working,
+  instanceId: InstanceId,
+  terminated: Terminated,
+  ctx: Context,
+): void {
+  const loaded = working.instances.get(instanceId);
+  if (loaded === undefined) return;
+  const variantId = loaded.variant.id;
+  working.instances.delete(instanceId);
+  const left = (working.byVariant.get(variantId) ?? []).filter(({ id }) => id !== instanceId);
+  if (left.length > 0) working.byVariant.set(variantId, left);
+  else working.byVariant.delete(variantId);
+  ctx.tell(working.monitor, { type: 'monitor.instance-gone', instanceId });
+  if (terminated.reason !== 'failed') return;
+  ctx.metrics.count('infaas_instances_failed_total', 1, { variant: variantId });
+  ctx.log.warn('instance failed', { instance: instanceId, detail: terminated.detail });
+  const { reload } = working.options.config;
+  const decision = decideAfterFailure(reload, working.failures.get(variantId) ?? [], ctx.nowMs);
+  if (decision.do === 'restart') {
+    working.failures.set(variantId, decision.history);
+    ctx.after(decision.afterMs, `reload ${variantId}`, { type: 'worker.reload-due' });
+  } else {
+    working.barredUntilMs.set(variantId, ctx.nowMs + reload.withinMs);
+    ctx.after(reload.withinMs, `reload ${variantId}`, { type: 'worker.reload-due' });
+    ctx.log.error('variant barred on this worker', { variant: variantId, forMs: reload.withinMs });
+  }
+}
+
+function sendReport(working: Working, ctx: Context): void {
+  if (working.report === undefined) return;
+  for (const dispatcher of working.dispatchers) {
+    ctx.tell(dispatcher, {
+      type: 'dispatcher.worker-reported',
+      worker: ctx.self,
+      report: working.report,
+      dispatchers: working.dispatchers.length,
+    });
+  }
+}

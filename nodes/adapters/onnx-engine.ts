@@ -1,0 +1,245 @@
+/**
+ * The engine of a worker: runs variants on ONNX Runtime, in processes apart, behind the engine port.
+ *
+ * Each instance has a session in one lane of an engine host (`engine/host-pool.ts`). What hangs or
+ * crashes costs its host: its instances are told `instance.engine-lost`, and the next load starts
+ * another.
+ */
+
+import type { EngineCommand, EngineEvent } from '../../actors/instance/engine-port.ts';
+import type { InstanceId } from '../../actors/domain/instance.ts';
+import type { Variant } from '../../actors/domain/variant.ts';
+import type { ActorHost, Ref } from '../../runtime/actor.ts';
+import { assertNever } from '../../runtime/assert.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { EngineConfig } from '../engine/config.ts';
+import { answerBatch, feedBatch, type FeedPlan, planFeeds } from '../engine/feeds.ts';
+import { HostPool, type Residence } from '../engine/host-pool.ts';
+import type { HostProcess } from '../engine/host-process.ts';
+import type { LaneReply, LoadRequest, RanReply } from '../engine/messages.ts';
+
+export interface OnnxEngineOptions {
+  readonly host: Pick<ActorHost, 'port' | 'closePort' | 'tell'>;
+  /** How many cores the worker owns, or which: then hosts are pinned to them where possible. */
+  readonly cores: number | readonly number[];
+  readonly config: EngineConfig;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface OnnxEngine {
+  readonly port: Ref<EngineCommand>;
+  /** Of the living engine hosts, e.g. to account for their memory. */
+  pids(): readonly number[];
+  /** Finishes what runs within `shutdownMs`, then kills. Afterwards nothing is left running. */
+  shutdown(): Promise<void>;
+}
+
+/** The engine behind a port named `engine`. Starts nothing before the first load. */
+export function createOnnxEngine(options: OnnxEngineOptions): OnnxEngine {
+  const engine = new Engine(options);
+  const port = options.host.port<EngineCommand>('engine', (command) => {
+    engine.receive(command);
+  });
+  return {
+    port,
+    pids: () => engine.pool.pids(),
+    shutdown: async () => {
+      await engine.shutdown();
+      options.host.closePort(port);
+    },
+  };
+}
+
+type Command<T extends EngineCommand['type']> = Extract<EngineCommand, { type: T }>;
+
+interface Resident {
+  readonly variant: Variant;
+  readonly plan: FeedPlan;
+  readonly replyTo: Ref<EngineEvent>;
+  readonly residence: Residence;
+  /** The lane's name for it. */
+  readonly session: number;
+}
+
+class Engine {
+  readonly pool: HostPool;
+  private readonly options: OnnxEngineOptions;
+  private readonly residents = new Map<InstanceId, Resident>();
+  private sessions = 0;
+  private closed = false;
+
+  constructor(options: OnnxEngineOptions) {
+    this.options = options;
+    this.pool = new HostPool({
+      cores: options.cores,
+      config: options.config,
+      log: options.log,
+      metrics: options.metrics,
+      lost: (host, why) => {
+        this.lose(host, why);
+      },
+    });
+  }
+
+  receive(command: EngineCommand): void {
+    switch (command.type) {
+      case 'engine.load-variant':
+        this.load(command);
+        return;
+      case 'engine.run-batch':
+        this.run(command);
+        return;
+      case 'engine.unload-variant':
+        this.unload(command);
+        return;
+      default:
+        assertNever(command);
+    }
+  }
+
+  async shutdown(): Promise<void> {
+    this.closed = true;
+    await this.pool.shutdown();
+    this.residents.clear();
+  }
+
+  private load({ instanceId, variant, replyTo }: Command<'engine.load-variant'>): void {
+    const known = this.residents.has(instanceId);
+    if (this.closed || known) {
+      const message = known ? `${instanceId} is loaded already` : 'the engine is shutting down';
+      this.tell(replyTo, { type: 'instance.load-failed', message });
+      return;
+    }
+    this.sessions += 1;
+    const resident: Resident = {
+      variant,
+      plan: planFeeds(variant),
+      replyTo,
+      residence: this.pool.settle(variant.id),
+      session: this.sessions,
+    };
+    this.residents.set(instanceId, resident);
+    resident.residence.lane.submit(
+      {
+        variantId: variant.id,
+        what: 'its load',
+        limitMs: this.options.config.loadHangMs,
+        answered: (reply) => {
+          const event = loadEvent(reply);
+          if (event.type === 'instance.load-failed') this.forget(instanceId, resident);
+          this.tell(replyTo, event);
+        },
+      },
+      loadRequest(resident, this.options.config),
+    );
+  }
+
+  private run(command: Command<'engine.run-batch'>): void {
+    const { instanceId, batchId, queries, hangMs } = command;
+    const resident = this.residents.get(instanceId);
+    if (resident === undefined) {
+      this.countLate(command);
+      return;
+    }
+    const { plan, replyTo, residence, session, variant } = resident;
+    const fail = (error: unknown): void => {
+      this.tell(replyTo, { type: 'instance.batch-failed', batchId, message: messageOf(error) });
+    };
+    try {
+      const { shapes, byteLengths, body, wanted } = feedBatch(plan, queries);
+      const answered = (reply: LaneReply, bytes: Uint8Array): void => {
+        try {
+          const ran = ranReply(reply);
+          const results = answerBatch(plan, queries, wanted, ran, bytes);
+          this.tell(replyTo, { type: 'instance.batch-ran', batchId, inferMs: ran[0], results });
+          this.pool.ranWell(variant.id);
+        } catch (error) {
+          fail(error);
+        }
+      };
+      residence.lane.submit(
+        { variantId: variant.id, what: `a batch of ${String(queries.length)}`, limitMs: hangMs, answered },
+        [session, shapes, byteLengths, wanted],
+        body,
+      );
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  private unload(command: Command<'engine.unload-variant'>): void {
+    const { instanceId } = command;
+    const resident = this.residents.get(instanceId);
+    if (resident === undefined) {
+      this.countLate(command);
+      return;
+    }
+    resident.residence.lane.submit(
+      {
+        variantId: resident.variant.id,
+        what: 'its release',
+        limitMs: this.options.config.loadHangMs,
+        answered: () => {
+          this.forget(instanceId, resident);
+          this.tell(resident.replyTo, { type: 'instance.variant-unloaded' });
+        },
+      },
+      { type: 'unload', session: resident.session },
+    );
+  }
+
+  private lose(host: HostProcess, message: string): void {
+    for (const [instanceId, resident] of this.residents) {
+      if (resident.residence.host !== host) continue;
+      this.residents.delete(instanceId);
+      const type = host.started ? 'instance.engine-lost' : 'instance.load-failed';
+      this.tell(resident.replyTo, { type, message });
+    }
+  }
+
+  private forget(instanceId: InstanceId, { residence, variant }: Resident): void {
+    this.residents.delete(instanceId);
+    this.pool.leave(residence, variant.id);
+  }
+
+  /** The command and the news that its instance's engine is lost have crossed. */
+  private countLate({ type }: EngineCommand): void {
+    this.options.metrics.count('infaas_engine_commands_late_total', 1, { type });
+  }
+
+  private tell(to: Ref<EngineEvent>, event: EngineEvent): void {
+    this.options.host.tell(to, event);
+  }
+}
+
+function loadRequest({ variant, plan, session }: Resident, config: EngineConfig): LoadRequest {
+  const { optimisation, cpuArena, memoryPattern, measureMs } = config;
+  return {
+    type: 'load',
+    session,
+    file: variant.file,
+    inputs: plan.inputs.map(({ graph }) => graph),
+    outputs: plan.outputs.map(({ graph }) => graph),
+    batchMax: variant.batchMax,
+    settings: { optimisation, cpuArena, memoryPattern },
+    measureMs,
+  };
+}
+
+function loadEvent(reply: LaneReply): EngineEvent {
+  if ('type' in reply && reply.type === 'loaded') {
+    const { loadMs, memoryBytes, measured } = reply;
+    return { type: 'instance.variant-loaded', loadMs, memoryBytes, measured };
+  }
+  const message = 'type' in reply && reply.type === 'failed' ? reply.message : 'no answer';
+  return { type: 'instance.load-failed', message };
+}
+
+/** Throws the lane's failure. */
+function ranReply(reply: LaneReply): RanReply {
+  if (!('type' in reply)) return reply;
+  throw new Error(reply.type === 'failed' ? reply.message : `a lane answered "${reply.type}"`);
+}

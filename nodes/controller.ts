@@ -1,0 +1,45 @@
+/** The root of the controller's node, which holds a gateway too. */
+
+import { controllerNode } from './membership.ts';
+import { loadManifest, zooManifests } from './load-manifests.ts';
+import { createNode } from './node.ts';
+import { addController, registerModels } from './parts/controller-part.ts';
+import { addGateway } from './parts/gateway-part.ts';
+import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
+
+export interface ControllerSettings extends ListenSettings {
+  readonly nats: string;
+  readonly zoo: boolean;
+  /** Manifests to register at start. */
+  readonly models: readonly string[];
+  readonly dataDir: string;
+}
+
+export async function startController(settings: ControllerSettings): Promise<RunningNode> {
+  const config = configOf(settings);
+  const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
+  const node = await createNode({
+    name: controllerNode,
+    kind: 'controller',
+    config,
+    logLevel: settings.logLevel ?? defaultLogLevel,
+    natsUrl: settings.nats,
+  });
+  const controller = addController(node, settings.dataDir);
+  const gateway = await addGateway(node, settings);
+  node.host.tell(controller.controller, {
+    type: 'controller.attach-dispatcher',
+    dispatcher: gateway.dispatcher,
+  });
+  const count = await registerModels(node, controller, variants);
+  return {
+    describe: () =>
+      `controller with ${String(count)} variants given, gateway at ${gateway.url}, on ${settings.nats}`,
+    failed: node.failed,
+    close: async () => {
+      await gateway.close();
+      await node.close();
+      await controller.close();
+    },
+  };
+}

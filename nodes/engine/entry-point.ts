@@ -1,0 +1,19 @@
+/**
+ * Where the engine's own programs lie: beside their caller, as `.ts` under tsx during development and
+ * as `.js` once compiled. New processes and threads must be told to load TypeScript themselves.
+ */
+
+export interface EntryPoint {
+  readonly url: URL;
+  /** Options of Node that the program needs. */
+  readonly execArgv: readonly string[];
+}
+
+/** `path` without extension, relative to the module that asks, whose `import.meta.url` is `base`. */
+export function entryPointBeside(base: string, path: string): EntryPoint {
+  const typescript = base.endsWith('.ts');
+  return {
+    url: new URL(`${path}${typescript ? '.ts' : '.js'}`, base),
+    execArgv: typescript ? ['--import', import.meta.resolve('tsx')] : [],
+  };
+}

@@ -1,0 +1,174 @@
+/**
+ * A variant's session in a lane: verify the file, create, run, release. Everything here blocks the
+ * lane's thread, as ONNX Runtime's `create()` and `run()` do.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
+
+import { EngineFailed, messageOf } from '../../runtime/errors.ts';
+import {
+  bytesOf,
+  type Datatype,
+  packStrings,
+  stringsOf,
+  typedArrayOf,
+} from '../../runtime/wire/tensors.ts';
+import type { ModelFile } from '../../actors/domain/variant.ts';
+import { alignedBytes } from './frames.ts';
+import type { GraphTensor, LoadRequest, SessionSettings } from './messages.ts';
+
+// Its warnings about constants nobody needs would fill the log.
+env.logLevel = 'error';
+
+const tensorTypes = {
+  BOOL: 'bool',
+  UINT8: 'uint8',
+  UINT16: 'uint16',
+  UINT32: 'uint32',
+  UINT64: 'uint64',
+  INT8: 'int8',
+  INT16: 'int16',
+  INT32: 'int32',
+  INT64: 'int64',
+  FP16: 'float16',
+  FP32: 'float32',
+  FP64: 'float64',
+  BYTES: 'string',
+} as const satisfies Record<Datatype, Tensor.Type>;
+
+export interface LaneSession {
+  readonly inputs: readonly GraphTensor[];
+  readonly outputs: readonly GraphTensor[];
+  readonly onnx: InferenceSession;
+  /** Wall time of ONNX Runtime's `create()` alone. */
+  readonly createMs: number;
+}
+
+export interface SessionOutput {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** Throws EngineFailed: file absent or changed, graph unreadable, or not what the signature says. */
+export async function createSession(request: LoadRequest): Promise<LaneSession> {
+  const { file, inputs, outputs } = request;
+  await verifyFile(file);
+  let onnx: InferenceSession;
+  const startedMs = performance.now();
+  try {
+    onnx = await InferenceSession.create(file.path, sessionOptions(request.settings));
+  } catch (error) {
+    throw new EngineFailed(`ONNX Runtime refuses it: ${messageOf(error)}`, file.path, error);
+  }
+  const createMs = performance.now() - startedMs;
+  try {
+    checkGraph(file, onnx.inputMetadata, inputs, 'input');
+    checkGraph(file, onnx.outputMetadata, outputs, 'output');
+    const fed = new Set(inputs.map(({ name }) => name));
+    const missing = onnx.inputNames.filter((name) => !fed.has(name));
+    if (missing.length > 0) {
+      throw new EngineFailed(`nothing feeds its input "${missing.join('", "')}"`, file.path);
+    }
+  } catch (error) {
+    await onnx.release();
+    throw error;
+  }
+  return { inputs, outputs, onnx, createMs };
+}
+
+function sessionOptions(settings: SessionSettings): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [{ name: 'cpu', useArena: settings.cpuArena }],
+    graphOptimizationLevel: settings.optimisation,
+    enableCpuMemArena: settings.cpuArena,
+    enableMemPattern: settings.memoryPattern,
+    executionMode: 'sequential',
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+  };
+}
+
+async function verifyFile(file: ModelFile): Promise<void> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(file.path, { highWaterMark: 1024 * 1024 })) {
+      hash.update(chunk as Uint8Array);
+    }
+  } catch (error) {
+    throw new EngineFailed(`its file cannot be read: ${messageOf(error)}`, file.path, error);
+  }
+  const sha256 = hash.digest('hex');
+  if (sha256 !== file.sha256) {
+    const message = `${file.path} is not the registered file: its sha256 is ${sha256}, not ${file.sha256}`;
+    throw new EngineFailed(message, file.path);
+  }
+}
+
+function checkGraph(
+  file: ModelFile,
+  graph: readonly InferenceSession.ValueMetadata[],
+  tensors: readonly GraphTensor[],
+  side: string,
+): void {
+  for (const { name, datatype } of tensors) {
+    const found = graph.find((value) => value.name === name);
+    const type = found?.isTensor === true ? found.type : 'not a tensor';
+    if (found === undefined) {
+      const known = graph.map((value) => value.name).join(', ');
+      throw new EngineFailed(`the graph has no ${side} "${name}"; it has ${known}`, file.path);
+    }
+    if (type !== tensorTypes[datatype]) {
+      const message = `the graph's ${side} "${name}" is ${type}, the signature says ${datatype}`;
+      throw new EngineFailed(message, file.path);
+    }
+  }
+}
+
+/** Runs a batch whose inputs' bytes lie 8-aligned in `body`. Throws what ONNX Runtime throws. */
+export async function runSession(
+  session: LaneSession,
+  shapes: readonly (readonly number[])[],
+  byteLengths: readonly number[],
+  wanted: readonly number[],
+  body: Uint8Array,
+): Promise<{ readonly inferMs: number; readonly outputs: readonly SessionOutput[] }> {
+  const feeds: Record<string, Tensor> = {};
+  let at = 0;
+  session.inputs.forEach(({ name, datatype }, index) => {
+    const bytes = byteLengths[index] ?? 0;
+    feeds[name] = tensorFrom(datatype, shapes[index] ?? [], body.subarray(at, at + bytes));
+    at += alignedBytes(bytes);
+  });
+  const fetched = wanted.flatMap((index) => session.outputs[index] ?? []);
+  const startedMs = performance.now();
+  const results = await session.onnx.run(
+    feeds,
+    fetched.map(({ name }) => name),
+  );
+  const inferMs = performance.now() - startedMs;
+  const outputs = fetched.map(({ name }) => outputFrom(results[name]));
+  return { inferMs, outputs };
+}
+
+function tensorFrom(datatype: Datatype, shape: readonly number[], data: Uint8Array): Tensor {
+  if (datatype === 'BYTES') {
+    const texts = (stringsOf(data) ?? []).map((element) => Buffer.from(element).toString('utf8'));
+    return new Tensor('string', texts, shape);
+  }
+  const elements = typedArrayOf({ datatype, data });
+  return new Tensor(tensorTypes[datatype], elements as Tensor['data'] as Float32Array, shape);
+}
+
+function outputFrom(tensor: Tensor | undefined): SessionOutput {
+  if (tensor === undefined) return { shape: [0], data: new Uint8Array(0) };
+  const { data } = tensor;
+  const bytes = Array.isArray(data)
+    ? packStrings(data.map((text) => Buffer.from(text, 'utf8')))
+    : bytesOf(data as ArrayBufferView);
+  return { shape: tensor.dims, data: bytes };
+}

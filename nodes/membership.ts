@@ -1,0 +1,78 @@
+/**
+ * Joining: asks the controller for an epoch until it answers, and again after a stall; attaches this
+ * node's parts whenever the controller comes up, so that a restarted one learns of them.
+ */
+
+import { randomUUID } from 'node:crypto';
+
+import { refOf } from '../runtime/actor.ts';
+import type { ControllerMessage, JoinOutcome } from '../actors/controller/protocol.ts';
+import type { Node } from './node.ts';
+
+export const controllerNode = 'controller';
+export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
+
+const askAgainMs = 500;
+const stillWaitingMs = 3_000;
+
+export interface MembershipOptions {
+  readonly node: Node;
+  /** Messages that tell the controller what lives here, made anew for each attachment. */
+  readonly attachments: () => readonly ControllerMessage[];
+}
+
+/** Resolves when the node has its first epoch. */
+export async function joinSystem(options: MembershipOptions): Promise<void> {
+  const { node, attachments } = options;
+  const { host, remoting, clock, log } = node;
+  if (remoting === undefined) return;
+  let asking: string | undefined;
+  let joined: (() => void) | undefined;
+  const firstJoin = new Promise<void>((resolve) => {
+    joined = resolve;
+  });
+  const attach = (): void => {
+    for (const message of attachments()) host.tell(controllerRef, message);
+  };
+  const replyTo = host.port<JoinOutcome>('join', (outcome) => {
+    if (outcome.requestId !== asking) return;
+    asking = undefined;
+    if (outcome.type === 'node.join-refused') {
+      node.fail(new Error(`the controller refused this node: ${outcome.message}`));
+      return;
+    }
+    if (outcome.epoch > host.epoch) remoting.setEpoch(outcome.epoch);
+    log.info('joined', { epoch: outcome.epoch });
+    attach();
+    joined?.();
+  });
+  const ask = (requestId: string, sinceMs: number): void => {
+    if (asking !== requestId) return;
+    host.tell(controllerRef, {
+      type: 'controller.join-node',
+      requestId,
+      node: node.name,
+      incarnation: node.incarnation,
+      kind: node.kind,
+      epochSeen: host.epoch,
+      replyTo,
+    });
+    const waitedMs = clock.nowMs() - sinceMs;
+    if (waitedMs >= stillWaitingMs && waitedMs < stillWaitingMs + askAgainMs) {
+      log.warn('no controller answers yet; start one with `infaas controller`', { waitedMs });
+    }
+    clock.schedule(askAgainMs, () => {
+      ask(requestId, sinceMs);
+    });
+  };
+  const join = (): void => {
+    asking = randomUUID();
+    ask(asking, clock.nowMs());
+  };
+  node.onStalled = join;
+  remoting.onNode((event) => {
+    if (event.type === 'up' && event.kind === 'controller' && host.epoch > 0) attach();
+  });
+  join();
+  await firstJoin;
+}

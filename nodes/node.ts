@@ -1,0 +1,95 @@
+/**
+ * What every one of our processes is made of: a clock, a host for actors, logs, metrics, and, where
+ * there is a bus, remoting and membership. Roots add the parts (controller, gateway, worker) to it.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { randomInt } from 'node:crypto';
+
+import type { ActorHost, Ref } from '../runtime/actor.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/log.ts';
+import { createNactHost } from '../runtime/nact-host.ts';
+import { createRemoting, type Remoting } from '../runtime/remote.ts';
+import type { NodeKind } from '../actors/controller/protocol.ts';
+import { createLogger, type LogLevel } from './adapters/logger.ts';
+import { connectNatsBus, type NatsBus } from './adapters/nats-bus.ts';
+import { createPrometheusMetrics, type PrometheusMetrics } from './adapters/prometheus.ts';
+import { createSystemClock } from './adapters/system-clock.ts';
+import type { Config } from './config.ts';
+import { bodyDecoders } from './wire-schemas.ts';
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly config: Config;
+  readonly logLevel: LogLevel;
+  /** Undefined: a system of one process, without a bus. */
+  readonly natsUrl: string | undefined;
+}
+
+export interface Node {
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly incarnation: string;
+  readonly host: ActorHost;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: PrometheusMetrics;
+  readonly config: Config;
+  readonly bus: NatsBus | undefined;
+  readonly remoting: Remoting | undefined;
+  /** Rejects never, resolves when this node must end: why, for people. */
+  readonly failed: Promise<Error>;
+  fail(error: Error): void;
+  /** Called when this process stood still so long that it has to join again. */
+  onStalled: (() => void) | undefined;
+  close(): Promise<void>;
+}
+
+export async function createNode(options: NodeOptions): Promise<Node> {
+  const { name, kind, config } = options;
+  const log = createLogger(name, options.logLevel);
+  const metrics = createPrometheusMetrics(name);
+  const clock = createSystemClock();
+  const bus =
+    options.natsUrl === undefined
+      ? undefined
+      : await connectNatsBus({ url: options.natsUrl, name: `infaas ${name}`, log });
+  const host = createNactHost({ node: name, clock, seed: randomInt(2 ** 31), log, metrics });
+  const incarnation = randomUUID();
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
+  const node: Node = {
+    ...{ name, kind, incarnation, host, clock, log, metrics, config, bus, failed, fail },
+    remoting: undefined,
+    onStalled: undefined,
+    close: async () => {
+      await host.shutdown();
+      node.remoting?.stop();
+      await bus?.close();
+    },
+  };
+  if (bus === undefined) {
+    host.epoch = 1;
+    return node;
+  }
+  const remoting = createRemoting({
+    ...{ host, bus, clock, log, metrics, node: name, kind, incarnation, decoders: bodyDecoders },
+    beatMs: config.bus.beatMs,
+    missedMax: config.bus.missedMax,
+    onSuperseded: (epoch) => {
+      const text = `another process took over the name "${name}" (epoch ${String(epoch)}); give one of them another --name`;
+      fail(new Error(text));
+    },
+    onStalled: () => node.onStalled?.(),
+  });
+  return Object.assign(node, { remoting });
+}
+
+/** A port that accepts whatever is told and forgets it, for replies that nobody waits for. */
+export function sinkPort<M>(host: ActorHost, name: string): Ref<M> {
+  return host.port<M>(name, () => undefined);
+}

@@ -1,0 +1,88 @@
+/** The controller part of a node: store, controller, registrar, and the models given at start. */
+
+import { controllerSpec } from '../../actors/controller/behaviour.ts';
+import type { ControllerMessage } from '../../actors/controller/protocol.ts';
+import { localPrincipal } from '../../actors/domain/principal.ts';
+import type { Variant } from '../../actors/domain/variant.ts';
+import { registrarSpec } from '../../actors/registrar/behaviour.ts';
+import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
+import type { Ref } from '../../runtime/actor.ts';
+import { ManifestInvalid } from '../../runtime/errors.ts';
+import { grantEpoch } from '../../runtime/membership.ts';
+import { openLmdbStore } from '../adapters/lmdb-store.ts';
+import { controllerNode } from '../membership.ts';
+import type { Node } from '../node.ts';
+
+export interface ControllerPart {
+  readonly controller: Ref<ControllerMessage>;
+  readonly registrar: Ref<RegistrarMessage>;
+  close(): Promise<void>;
+}
+
+/** Seconds since 2023-11-14 (Unix time 1.7e9): the least epoch a controller may have. */
+const epochOriginSeconds = 1_700_000_000;
+
+export function addController(node: Node, dataDir: string): ControllerPart {
+  const { host, config, log, clock } = node;
+  const store = openLmdbStore(dataDir, log);
+  const storePort = store.port(host);
+  if (node.remoting !== undefined) {
+    // The wall clock keeps a controller with a new store above the one its nodes knew.
+    const epochSeen = Math.floor(clock.wallMs() / 1000) - epochOriginSeconds;
+    const request = { node: controllerNode, incarnation: node.incarnation, requestId: 'start' };
+    const grant = grantEpoch(store.read().epochs, { ...request, epochSeen }, clock.nowMs());
+    host.tell(storePort, {
+      type: 'store.put',
+      key: `epoch/${controllerNode}`,
+      value: grant.record,
+    });
+    node.remoting.setEpoch(grant.epoch);
+  }
+  const controller = host.spawn(
+    controllerSpec({ store: storePort, stored: () => store.read(), config: config.controller }),
+    'controller',
+  );
+  const registrar = host.spawn(
+    registrarSpec({ controller, mailboxMax: config.controller.mailboxMax }),
+    'registrar',
+  );
+  return { controller, registrar, close: () => store.close() };
+}
+
+/** Registers models one by one; resolves with how many there are, rejects at the first refusal. */
+export function registerModels(
+  node: Node,
+  part: ControllerPart,
+  variants: readonly Variant[],
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let left = variants.length;
+    if (left === 0) {
+      resolve(0);
+      return;
+    }
+    const replyTo = node.host.port<RegisterOutcome>('registrations', (outcome) => {
+      if (outcome.type === 'registrar.model-refused') {
+        reject(
+          new ManifestInvalid(
+            `variant ${outcome.variantId} was refused: ${outcome.error.message}`,
+            outcome.variantId,
+          ),
+        );
+        return;
+      }
+      left -= 1;
+      if (left > 0) return;
+      node.host.closePort(replyTo);
+      resolve(variants.length);
+    });
+    for (const variant of variants) {
+      node.host.tell(part.registrar, {
+        type: 'registrar.register-model',
+        principal: localPrincipal,
+        variant,
+        replyTo,
+      });
+    }
+  });
+}

@@ -1,0 +1,33 @@
+/** What the roots share: settings as flags give them, and the handle of a running node. */
+
+import { env } from 'node:process';
+
+import { type Config, loadConfig } from '../config.ts';
+import type { LogLevel } from '../adapters/logger.ts';
+
+export interface RootSettings {
+  readonly logLevel?: LogLevel | undefined;
+  readonly configFile?: string | undefined;
+}
+
+export interface ListenSettings extends RootSettings {
+  readonly host?: string | undefined;
+  readonly port: number;
+  readonly token?: string | undefined;
+}
+
+export interface RunningNode {
+  /** One or two lines for people: what runs where. */
+  describe(): string;
+  /** Drains and ends everything this node started. */
+  close(): Promise<void>;
+  /** Resolves when the node cannot go on. */
+  readonly failed: Promise<Error>;
+}
+
+export function configOf(settings: RootSettings): Config {
+  return loadConfig({ file: settings.configFile, environment: env });
+}
+
+export const defaultLogLevel: LogLevel = 'warn';
+export const defaultHost = '127.0.0.1';

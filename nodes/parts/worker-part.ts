@@ -1,0 +1,91 @@
+/** The worker part of a node: the engine and the worker actor above it. */
+
+import { availableParallelism, totalmem } from 'node:os';
+
+import { cpuCoreUsdPerHour, type Hardware } from '../../actors/domain/hardware.ts';
+import { workerSpec } from '../../actors/worker/behaviour.ts';
+import type { WorkerMessage } from '../../actors/worker/protocol.ts';
+import type { Ref } from '../../runtime/actor.ts';
+import { ConfigInvalid } from '../../runtime/errors.ts';
+import { restartPolicy } from '../../runtime/supervision.ts';
+import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
+import type { Node } from '../node.ts';
+
+export interface WorkerSlice {
+  /** Cores to own: a list like `0-1,4`, pinned, or undefined for all, unpinned. */
+  readonly cores?: string | undefined;
+  /** Memory to own, `4GiB`; by default four fifths of the machine's. */
+  readonly memory?: string | undefined;
+}
+
+export interface WorkerPart {
+  readonly worker: Ref<WorkerMessage>;
+  readonly engine: OnnxEngine;
+  readonly hardware: readonly Hardware[];
+}
+
+export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
+  const { host, config, log, metrics } = node;
+  const cores = parseCores(slice.cores);
+  const units = cores?.length ?? availableParallelism();
+  const memoryBytes = parseBytes(slice.memory) ?? Math.floor(totalmem() * 0.8);
+  const hardware: readonly Hardware[] = [
+    { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
+  ];
+  const engine = createOnnxEngine({ host, cores: cores ?? units, config: config.engine, log, metrics });
+  const { reload, ...worker } = config.worker;
+  const spec = workerSpec({
+    id: node.name,
+    node: node.name,
+    epoch: () => host.epoch,
+    hardware,
+    engine: engine.port,
+    config: {
+      ...worker,
+      reload: { ...restartPolicy, ...reload },
+      instance: config.instance,
+      monitor: config.monitor,
+    },
+  });
+  return { worker: host.spawn(spec, 'worker'), engine, hardware };
+}
+
+/** `0-1,4` -> [0, 1, 4]. Throws ConfigInvalid on anything else, and on cores the machine lacks. */
+export function parseCores(text: string | undefined): readonly number[] | undefined {
+  if (text === undefined) return undefined;
+  const cores = new Set<number>();
+  for (const part of text.split(',')) {
+    const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (match === null || last < first || last >= availableParallelism()) {
+      throw new ConfigInvalid(
+        `--cores "${text}": give core numbers from 0 to ${String(availableParallelism() - 1)}, like 0-1 or 0,2`,
+        '--cores',
+      );
+    }
+    for (let core = first; core <= last; core += 1) cores.add(core);
+  }
+  return [...cores];
+}
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
+
+/** `4GiB`, `512MiB`, `2GB` or plain bytes. */
+export function parseBytes(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim());
+  const unit = byteUnits[(match?.[2] ?? '').toUpperCase()];
+  if (match === null || unit === undefined) {
+    throw new ConfigInvalid(`--memory "${text}": give a size like 4GiB or 512MiB`, '--memory');
+  }
+  return Math.floor(Number(match[1]) * unit);
+}

@@ -1,0 +1,156 @@
+/**
+ * The root of `infaas up` and `infaas demo`: a whole system on this machine. With one worker
+ * everything is this process and its engine hosts; with more, each worker is a process of its own.
+ */
+
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { env } from 'node:process';
+
+import { ConfigInvalid } from '../runtime/errors.ts';
+import { createLogger } from './adapters/logger.ts';
+import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
+import { spawnWorker, type SpawnedWorker } from './adapters/worker-process.ts';
+import { controllerNode } from './membership.ts';
+import { loadManifest, zooManifests } from './load-manifests.ts';
+import { createNode } from './node.ts';
+import { addController, registerModels } from './parts/controller-part.ts';
+import { addGateway } from './parts/gateway-part.ts';
+import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
+import { addWorker, parseCores, type WorkerSlice } from './parts/worker-part.ts';
+
+export interface SystemSettings extends ListenSettings, WorkerSlice {
+  readonly zoo: boolean;
+  readonly models: readonly string[];
+  /** `auto`, `embedded`, or a NATS URL. */
+  readonly nats: string;
+  readonly workers: number;
+  readonly dataDir?: string | undefined;
+}
+
+export interface RunningSystem {
+  /** `ws://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly httpUrl: string;
+  readonly natsUrl: string | undefined;
+  readonly busDescription: string;
+  readonly variants: number;
+  readonly failed: Promise<Error>;
+  close(): Promise<void>;
+}
+
+interface ChosenBus {
+  readonly url: string | undefined;
+  readonly description: string;
+  readonly server: NatsServer | undefined;
+}
+
+export async function startSystem(settings: SystemSettings): Promise<RunningSystem> {
+  const config = configOf(settings);
+  const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
+  const coresByWorker = splitCores(settings);
+  const logLevel = settings.logLevel ?? defaultLogLevel;
+  const bus = await chooseBus(settings, logLevel);
+  const opened: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of opened.splice(0).reverse()) await end();
+  };
+  if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
+  try {
+    const node = await createNode({
+      ...{ name: controllerNode, kind: 'controller' as const, config, logLevel },
+      natsUrl: bus.url,
+    });
+    const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
+    opened.push(() => controller.close());
+    if (settings.workers === 1) {
+      const { worker, engine } = addWorker(node, settings);
+      opened.push(() => engine.shutdown());
+      node.host.tell(controller.controller, { type: 'controller.attach-worker', worker });
+    }
+    opened.push(() => node.close());
+    const gateway = await addGateway(node, settings);
+    opened.push(() => gateway.close());
+    node.host.tell(controller.controller, {
+      type: 'controller.attach-dispatcher',
+      dispatcher: gateway.dispatcher,
+    });
+    const count = await registerModels(node, controller, variants);
+    const spawned = coresByWorker.map((cores, index) =>
+      spawnWorker({
+        ...{ natsUrl: bus.url ?? '', name: `worker-${String(index + 1)}`, cores, logLevel },
+        memory: settings.memory,
+        configFile: settings.configFile,
+      }),
+    );
+    opened.push(() => Promise.all(spawned.map((worker) => worker.stop())));
+    await Promise.all(spawned.map((worker) => worker.ready));
+    return {
+      url: gateway.url,
+      httpUrl: gateway.httpUrl,
+      natsUrl: bus.url,
+      busDescription: bus.description,
+      variants: count,
+      failed: Promise.race([node.failed, ...spawned.map(ended)]),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function ended(worker: SpawnedWorker): Promise<Error> {
+  return new Error(`${worker.name} ended: ${await worker.exited}`);
+}
+
+/** Workers on one machine split its cores; they do not each advertise them all. */
+function splitCores(settings: SystemSettings): readonly string[] {
+  const { workers } = settings;
+  if (workers === 1) return [];
+  const cores = parseCores(settings.cores ?? allCores()) ?? [];
+  if (workers > cores.length) {
+    throw new ConfigInvalid(
+      `--workers ${String(workers)}: there are ${String(cores.length)} cores to split among them`,
+      '--workers',
+    );
+  }
+  return Array.from({ length: workers }, (_, index) =>
+    cores.filter((_core, at) => at % workers === index).join(','),
+  );
+}
+
+function allCores(): string {
+  return `0-${String(availableParallelism() - 1)}`;
+}
+
+async function chooseBus(
+  settings: SystemSettings,
+  logLevel: Parameters<typeof createLogger>[1],
+): Promise<ChosenBus> {
+  const asked = settings.nats;
+  const needsNats = settings.workers > 1;
+  if (asked === 'embedded') {
+    if (needsNats) throw needsNatsError(settings.workers);
+    return { url: undefined, description: 'in-process', server: undefined };
+  }
+  const given = asked === 'auto' ? env['NATS_URL'] : asked;
+  if (given !== undefined) return { url: given, description: `NATS at ${given}`, server: undefined };
+  if (findNatsServer() === undefined) {
+    if (needsNats) throw needsNatsError(settings.workers);
+    return {
+      url: undefined,
+      description: 'in-process (no NATS_URL, no nats-server on the PATH)',
+      server: undefined,
+    };
+  }
+  const server = await startNatsServer({ log: createLogger('nats-server', logLevel) });
+  return { url: server.url, description: `nats-server started at ${server.url}`, server };
+}
+
+function needsNatsError(workers: number): ConfigInvalid {
+  return new ConfigInvalid(
+    `--workers ${String(workers)} means processes, which need NATS: install nats-server or give --nats URL`,
+    '--workers',
+  );
+}

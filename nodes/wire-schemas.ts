@@ -1,0 +1,209 @@
+/**
+ * Schemas of every actor message that crosses a process. What does not match is refused at the node's
+ * edge; behind it types are trusted. Parsing keeps byte views as they are: tensors are not copied.
+ */
+
+import { z } from 'zod';
+
+import type { BodyDecoders } from '../runtime/remote-inbound.ts';
+import { FrameRejected } from '../runtime/errors.ts';
+import { datatypes } from '../runtime/wire/tensors.ts';
+import { outcomeCodes } from '../actors/domain/outcome.ts';
+
+const ref = z.object({ node: z.string(), epoch: z.number(), path: z.string() });
+const bytes = z.instanceof(Uint8Array);
+const datatype = z.enum(datatypes);
+const optionalText = z.string().nullish().transform(absent);
+const tensor = z.object({ datatype, shape: z.array(z.number()), data: bytes });
+const tensors = z.record(z.string(), tensor);
+const names = z.array(z.string()).nullish().transform(absent);
+/** Infinity is a budget without a bound, which `z.number()` would refuse. */
+const budgetMs = z.custom<number>((value) => typeof value === 'number' && !Number.isNaN(value));
+
+/** msgpack has no undefined: what was absent arrives as nil. */
+function absent<T>(value: T | null | undefined): T | undefined {
+  return value ?? undefined;
+}
+
+const tensorSpec = z.object({
+  datatype,
+  shape: z.array(z.union([z.number(), z.string()])),
+  shared: z.boolean().nullish().transform(absent),
+  state: optionalText,
+});
+
+export const signatureSchema = z.object({
+  inputs: z.record(z.string(), tensorSpec),
+  outputs: z.record(z.string(), tensorSpec),
+});
+
+const textMap = z.record(z.string(), z.string()).nullish().transform(absent);
+
+export const adapterSchema = z.object({
+  inputs: textMap,
+  outputs: textMap,
+  tail: z.record(z.string(), z.int().positive()).nullish().transform(absent),
+  drop: names,
+});
+
+const hardwareKind = z.enum(['cpu', 'cuda', 'webgpu']);
+
+export const variantSchema = z.object({
+  id: z.string(),
+  architecture: z.string(),
+  task: z.string(),
+  dataset: z.string(),
+  precision: z.string(),
+  file: z.object({ path: z.string(), sha256: z.string(), bytes: z.number() }),
+  accuracy: z.number(),
+  accuracyKind: z.enum(['top1', 'agreement', 'stated']),
+  accuracyReference: optionalText,
+  signature: signatureSchema,
+  adapter: adapterSchema,
+  batchMax: z.int().positive(),
+  hardware: hardwareKind,
+  profile: z.object({
+    loadMs: z.number(),
+    memoryBytes: z.number(),
+    latency: z.array(z.object({ batch: z.int().positive(), ms: z.number() })),
+    measuredOn: z.string(),
+  }),
+});
+
+const instanceReport = z.object({
+  id: z.string(),
+  path: z.string(),
+  variantId: z.string(),
+  state: z.enum([
+    'loading',
+    'active',
+    'overloaded',
+    'interfered',
+    'migrating',
+    'draining',
+    'unloaded',
+    'failed',
+  ]),
+  rateQps: z.number(),
+  queued: z.number(),
+  backlogMs: z.number(),
+  slowdown: z.number(),
+  served: z.number(),
+  loadLeftMs: z.number(),
+});
+
+const workerReport = z.object({
+  workerId: z.string(),
+  hardware: z.array(
+    z.object({
+      kind: hardwareKind,
+      units: z.number(),
+      memoryBytes: z.number(),
+      costUsdPerUnitHour: z.number(),
+    }),
+  ),
+  memoryUsedBytes: z.number(),
+  utilisation: z.number(),
+  instances: z.array(instanceReport),
+});
+
+const error = z.object({
+  code: z.enum(outcomeCodes),
+  message: z.string(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()),
+});
+
+const outcome = z.discriminatedUnion('ok', [
+  z.object({
+    ok: z.literal(true),
+    outputs: tensors,
+    batchSize: z.number(),
+    queueMs: z.number(),
+    inferMs: z.number(),
+  }),
+  z.object({ ok: z.literal(false), error, placeAgain: z.boolean() }),
+]);
+
+function registryChanged<T extends string>(type: T) {
+  return z.object({ type: z.literal(type), revision: z.number(), variants: z.array(variantSchema) });
+}
+
+const schemas = [
+  z.object({
+    type: z.literal('controller.join-node'),
+    requestId: z.string(),
+    node: z.string(),
+    incarnation: z.string(),
+    kind: z.enum(['gateway', 'worker', 'controller']),
+    epochSeen: z.number(),
+    replyTo: ref,
+  }),
+  z.object({ type: z.literal('node.joined'), requestId: z.string(), epoch: z.number() }),
+  z.object({ type: z.literal('node.join-refused'), requestId: z.string(), message: z.string() }),
+  z.object({ type: z.literal('controller.attach-dispatcher'), dispatcher: ref }),
+  z.object({ type: z.literal('controller.attach-worker'), worker: ref }),
+  registryChanged('dispatcher.registry-changed'),
+  registryChanged('worker.registry-changed'),
+  z.object({ type: z.literal('worker.dispatchers-changed'), dispatchers: z.array(ref) }),
+  z.object({ type: z.literal('worker.load-variant'), variantId: z.string(), count: z.int().positive() }),
+  z.object({ type: z.literal('worker.unload-variant'), variantId: z.string() }),
+  z.object({
+    type: z.literal('worker.run-query'),
+    queryId: z.string(),
+    variantId: z.string(),
+    instanceId: optionalText,
+    inputs: tensors,
+    outputs: names,
+    batch: z.int().positive(),
+    batchKey: z.string(),
+    sloBudgetMs: budgetMs,
+    rejectLate: z.boolean(),
+    replyTo: ref,
+  }),
+  z.object({ type: z.literal('worker.cancel-query'), queryId: z.string(), instanceId: optionalText }),
+  z.object({
+    type: z.literal('dispatcher.query-finished'),
+    queryId: z.string(),
+    epoch: z.number(),
+    instanceId: z.string(),
+    outcome,
+    backlogMs: z.number(),
+  }),
+  z.object({
+    type: z.literal('dispatcher.query-assigned'),
+    queryId: z.string(),
+    instanceId: z.string(),
+    path: z.string(),
+  }),
+  z.object({
+    type: z.literal('dispatcher.worker-reported'),
+    worker: ref,
+    report: workerReport,
+    dispatchers: z.number(),
+  }),
+] as const;
+
+interface BodySchema {
+  safeParse(body: unknown): { success: boolean; data?: unknown; error?: z.ZodError };
+}
+
+const byType: ReadonlyMap<string, BodySchema> = new Map(
+  schemas.map((schema) => [schema.shape.type.value, schema]),
+);
+
+/** The types that may cross a process; tests hold them against the protocols. */
+export const wireTypes: readonly string[] = [...byType.keys()];
+
+export const bodyDecoders: BodyDecoders = {
+  decode(type, body) {
+    const schema = byType.get(type);
+    if (schema === undefined) throw new FrameRejected(`no message of type "${type}" is taken`, type);
+    const parsed = schema.safeParse(body);
+    if (parsed.success) return parsed.data;
+    throw new FrameRejected(
+      `a "${type}" message does not fit its schema: ${z.prettifyError(parsed.error ?? new z.ZodError([]))}`,
+      type,
+    );
+  },
+};
