@@ -47,7 +47,7 @@ export async function joinSystem(options: MembershipOptions): Promise<void> {
     joined?.();
   });
   const ask = (requestId: string, sinceMs: number): void => {
-    if (asking !== requestId) return;
+    if (asking !== requestId || node.closing) return;
     host.tell(controllerRef, {
       type: 'controller.join-node',
       requestId,

@@ -3,10 +3,9 @@
  * there is a bus, remoting and membership. Roots add the parts (controller, gateway, worker) to it.
  */
 
-import { randomUUID } from 'node:crypto';
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 
-import type { ActorHost, Ref } from '../runtime/actor.ts';
+import type { ActorHost } from '../runtime/actor.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createNactHost } from '../runtime/nact-host.ts';
@@ -44,6 +43,8 @@ export interface Node {
   fail(error: Error): void;
   /** Called when this process stood still so long that it has to join again. */
   onStalled: (() => void) | undefined;
+  /** True from `close` on: whoever asks again and again stops asking. */
+  closing: boolean;
   close(): Promise<void>;
 }
 
@@ -66,7 +67,9 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     ...{ name, kind, incarnation, host, clock, log, metrics, config, bus, failed, fail },
     remoting: undefined,
     onStalled: undefined,
+    closing: false,
     close: async () => {
+      node.closing = true;
       await host.shutdown();
       node.remoting?.stop();
       await bus?.close();
@@ -87,9 +90,4 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     onStalled: () => node.onStalled?.(),
   });
   return Object.assign(node, { remoting });
-}
-
-/** A port that accepts whatever is told and forgets it, for replies that nobody waits for. */
-export function sinkPort<M>(host: ActorHost, name: string): Ref<M> {
-  return host.port<M>(name, () => undefined);
 }

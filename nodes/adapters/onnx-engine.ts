@@ -161,7 +161,12 @@ class Engine {
         }
       };
       residence.lane.submit(
-        { variantId: variant.id, what: `a batch of ${String(queries.length)}`, limitMs: hangMs, answered },
+        {
+          variantId: variant.id,
+          what: `a batch of ${String(queries.length)}`,
+          limitMs: hangMs,
+          answered,
+        },
         [session, shapes, byteLengths, wanted],
         body,
       );

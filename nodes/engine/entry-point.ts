@@ -14,6 +14,12 @@ export function entryPointBeside(base: string, path: string): EntryPoint {
   const typescript = base.endsWith('.ts');
   return {
     url: new URL(`${path}${typescript ? '.ts' : '.js'}`, base),
-    execArgv: typescript ? ['--import', import.meta.resolve('tsx')] : [],
+    execArgv: typescript ? ['--import', registerTypescript()] : [],
   };
+}
+
+/** `--import tsx` does nothing in a worker thread of Node 20; registering by its API does. */
+function registerTypescript(): string {
+  const api = JSON.stringify(import.meta.resolve('tsx/esm/api'));
+  return `data:text/javascript,${encodeURIComponent(`import { register } from ${api}; register();`)}`;
 }

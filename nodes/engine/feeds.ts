@@ -94,9 +94,7 @@ export function feedBatch(plan: FeedPlan, queries: readonly EngineQuery[]): Batc
       const strings = input.spec.datatype === 'BYTES';
       shapes.push(joinedShape(parts, input.axis));
       byteLengths.push(
-        body.addTensor(
-          strings ? [joinStrings(parts, input.axis)] : joinPieces(parts, input.axis),
-        ),
+        body.addTensor(strings ? [joinStrings(parts, input.axis)] : joinPieces(parts, input.axis)),
       );
     }
   }

@@ -6,10 +6,9 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 import type { VariantId } from '../../actors/domain/variant.ts';
@@ -107,7 +106,7 @@ export class HostProcess {
 
   private async watch(): Promise<void> {
     const { child, options } = this;
-    const stderr = child.stdio[2] as Readable | null;
+    const stderr = child.stdio[2];
     if (stderr !== null) {
       createInterface({ input: stderr }).on('line', (line) => {
         options.log.debug('engine host', { pid: this.pid, line });
@@ -119,7 +118,8 @@ export class HostProcess {
     clearTimeout(this.startTimer);
     for (const stream of child.stdio) stream?.destroy();
     if (this.closing) return;
-    const suspects = this.blamed === undefined ? this.lanes.map((lane) => lane.current) : [this.blamed];
+    const suspects =
+      this.blamed === undefined ? this.lanes.map((lane) => lane.current) : [this.blamed];
     const ids = new Set(suspects.flatMap((task) => task?.variantId ?? []));
     const said = this.lastLines.length === 0 ? '' : `; it said: ${this.lastLines.join(' | ')}`;
     options.lost(this, `engine host ${String(this.pid)} ${this.why ?? how}${said}`, [...ids]);
@@ -128,7 +128,7 @@ export class HostProcess {
 
 function spawnHost({ lanes, pin, config }: HostProcessOptions): ChildProcess {
   const { url, execArgv } = entryPointBeside(import.meta.url, '../engine-host');
-  const [command = process.execPath, ...args] = [
+  const [command, ...args] = [
     ...pin,
     process.execPath,
     ...execArgv,

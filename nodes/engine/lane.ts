@@ -35,7 +35,7 @@ const reader = new FrameReader({
   },
 });
 const scratch = new Uint8Array(64 * 1024);
-let target = scratch;
+let target: Uint8Array = scratch;
 
 // Node documents `onread` for this constructor; its types know it for `connect` only.
 const options: SocketConstructorOpts & { readonly onread: OnReadOpts } = {

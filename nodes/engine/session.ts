@@ -161,7 +161,7 @@ function tensorFrom(datatype: Datatype, shape: readonly number[], data: Uint8Arr
     return new Tensor('string', texts, shape);
   }
   const elements = typedArrayOf({ datatype, data });
-  return new Tensor(tensorTypes[datatype], elements as Tensor['data'] as Float32Array, shape);
+  return new Tensor(tensorTypes[datatype], elements as Tensor['data'], shape);
 }
 
 function outputFrom(tensor: Tensor | undefined): SessionOutput {
@@ -169,6 +169,6 @@ function outputFrom(tensor: Tensor | undefined): SessionOutput {
   const { data } = tensor;
   const bytes = Array.isArray(data)
     ? packStrings(data.map((text) => Buffer.from(text, 'utf8')))
-    : bytesOf(data as ArrayBufferView);
+    : bytesOf(data);
   return { shape: tensor.dims, data: bytes };
 }

@@ -245,7 +245,8 @@ describe('remoting', () => {
     });
 
     it('are remembered only up to a limit, whatever names are made up', async () => {
-      for (let n = 0; n < 5_000; n += 1) a.remoting.send(refOf(`x${String(n)}`, 0, '/'), { type: 't' });
+      for (let n = 0; n < 5_000; n += 1)
+        a.remoting.send(refOf(`x${String(n)}`, 0, '/'), { type: 't' });
       expect(a.remoting.nodes().length).to.be.lessThan(4_200);
       await world.advance(50);
       expect(a.remoting.nodes().length).to.equal(1);

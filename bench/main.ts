@@ -1,0 +1,217 @@
+/**
+ * `npm run bench`: measures every figure we promise against its peer or limit, in one run on this
+ * machine, and prints machine, commit, figures and targets. `-- --json` for machines, `-- --only WORD`
+ * for the figures whose name contains it, `-- --rounds N` for more rounds. Exit code 1 when one is missed.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+
+import { compareChain, compareWide } from './actor-ratios.ts';
+import { largeFleet, measureSelection, paperFleet } from './selection.ts';
+import {
+  cnnModel,
+  measureAddedLatency,
+  measureAgainstMoleculer,
+  measureMemory,
+  measureOverNats,
+  measurePings,
+  measureThroughput,
+  mediumModel,
+} from './serving.ts';
+
+interface Figure {
+  readonly name: string;
+  readonly value: string;
+  readonly target: string;
+  readonly met: boolean;
+  readonly detail: Readonly<Record<string, number>>;
+}
+
+interface Measurement {
+  readonly name: string;
+  readonly run: (rounds: number) => Promise<Figure[]> | Figure[];
+}
+
+const ratio = (value: number): string => `${value.toFixed(2)}×`;
+
+/** One instance of each architecture of the zoo. */
+const oneOfEach = [
+  'linear-fp32',
+  'mlp-fp32',
+  'cnn-small-fp32',
+  'cnn-large-fp32',
+  'resnet-tta-fp32',
+  'silero-v4-fp32',
+  'silero-v5-half',
+  'silero-v6-fp32',
+];
+
+const measurements: readonly Measurement[] = [
+  {
+    name: 'actors: chain of 4',
+    run: async (rounds) => {
+      const many = await compareChain(64, rounds);
+      const one = await compareChain(1, rounds);
+      return [
+        figureOf('chain of 4, 64 in flight, against nact', ratio(many.ratio), '>= 10×', many.ratio >= 10, many),
+        figureOf('chain of 4, 1 in flight, against nact', ratio(one.ratio), '>= 1×', one.ratio >= 1, one),
+      ];
+    },
+  },
+  {
+    name: 'actors: 200 children',
+    run: async (rounds) => {
+      const wide = await compareWide(200, rounds);
+      return [
+        figureOf('one-way to an actor with 200 children, against nact', ratio(wide.ratio), '>= 50×', wide.ratio >= 50, wide),
+      ];
+    },
+  },
+  {
+    name: 'selection',
+    run: () => {
+      const paper = measureSelection(paperFleet);
+      const large = measureSelection(largeFleet);
+      return [
+        figureOf('selection, 175 variants on 50 workers, p50', `${paper.p50Us.toFixed(2)} µs`, '<= 4 µs', paper.p50Us <= 4, paper),
+        figureOf('selection, 10,000 variants on 1,000 workers, p50', `${large.p50Us.toFixed(2)} µs`, '<= 15 µs', large.p50Us <= 15, large),
+      ];
+    },
+  },
+  {
+    name: 'latency: WebSocket, embedded',
+    run: async (rounds) => {
+      const added = await measureAddedLatency(rounds);
+      const against = added.oursAddedMs / added.peerAddedMs;
+      return [
+        figureOf(
+          'added by a WebSocket query over a bare run, against hand-written',
+          `${(added.oursAddedMs * 1_000).toFixed(0)} µs, ${ratio(against)}`,
+          '<= 2× or <= 500 µs',
+          against <= 2 || added.oursAddedMs <= 0.5,
+          { ...added },
+        ),
+      ];
+    },
+  },
+  {
+    name: 'latency: over NATS',
+    run: async (rounds) => {
+      const over = await measureOverNats(rounds);
+      return [
+        figureOf('added over NATS with a separate worker, in bare round trips', over.roundTrips.toFixed(2), '<= 3', over.roundTrips <= 3, { ...over }),
+      ];
+    },
+  },
+  {
+    name: 'throughput: hand-written',
+    run: async (rounds) => {
+      const cnn = await measureThroughput(cnnModel, rounds);
+      const medium = await measureThroughput(mediumModel, rounds);
+      return [
+        throughputOf("throughput at 64 in flight, zoo's small CNN, against hand-written", cnn, 1.2),
+        throughputOf('throughput at 64 in flight, large CNN (>= 80 µs), against hand-written', medium, 1.5),
+      ];
+    },
+  },
+  {
+    name: 'throughput: moleculer',
+    run: async (rounds) => {
+      const cnn = await measureAgainstMoleculer(cnnModel, rounds);
+      return [throughputOf('throughput at 64 in flight over NATS, against moleculer', cnn, 1.3)];
+    },
+  },
+  {
+    name: 'pings',
+    run: async (rounds) => {
+      const pings = await measurePings(Math.min(rounds, 3));
+      const met = pings.oursMs <= 10 && pings.oursMs <= pings.peerMs / 2;
+      return [
+        figureOf(
+          'p99 of pings while engines are saturated',
+          `${pings.oursMs.toFixed(2)} ms (hand-written ${pings.peerMs.toFixed(1)} ms)`,
+          '<= 10 ms and <= half',
+          met,
+          { ...pings },
+        ),
+      ];
+    },
+  },
+  {
+    name: 'memory',
+    run: async () => {
+      const bytes = await measureMemory(oneOfEach);
+      const mebibytes = bytes / 2 ** 20;
+      return [
+        figureOf('PSS of the process tree, one instance of each architecture', `${mebibytes.toFixed(0)} MB`, '<= 300 MB', mebibytes <= 300, { bytes }),
+      ];
+    },
+  },
+];
+
+function figureOf(
+  name: string,
+  value: string,
+  target: string,
+  met: boolean,
+  detail: Readonly<Record<string, number>>,
+): Figure {
+  return { name, value, target, met, detail };
+}
+
+function throughputOf(
+  name: string,
+  { ours, peer }: { readonly ours: number; readonly peer: number },
+  least: number,
+): Figure {
+  const against = ours / peer;
+  const value = `${ratio(against)} (${ours.toFixed(0)}/s against ${peer.toFixed(0)}/s)`;
+  return figureOf(name, value, `>= ${String(least)}×`, against >= least, { ours, peer });
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '5' },
+  },
+});
+
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+  commit: commitOf(),
+};
+
+function commitOf(): string {
+  try {
+    const dirty = execFileSync('git', ['status', '--porcelain'], { encoding: 'utf8' }).trim() !== '';
+    const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+    return dirty ? `${head} with changes` : head;
+  } catch {
+    return 'unknown';
+  }
+}
+
+const figures: Figure[] = [];
+if (!values.json) {
+  const { cpu, cores, memoryGiB, node, commit } = machine;
+  console.log(`${cpu}, ${String(cores)} cores, ${String(memoryGiB)} GiB, node ${node}, commit ${commit}\n`);
+}
+for (const measurement of measurements) {
+  if (!measurement.name.includes(values.only)) continue;
+  process.stderr.write(`measuring ${measurement.name} …\n`);
+  for (const figure of await measurement.run(Number(values.rounds))) {
+    figures.push(figure);
+    if (!values.json) {
+      const mark = figure.met ? 'ok    ' : 'MISSED';
+      console.log(`${mark} ${figure.name.padEnd(72)} ${figure.value.padEnd(38)} ${figure.target}`);
+    }
+  }
+}
+if (values.json) console.log(JSON.stringify({ machine, figures }));
+process.exitCode = figures.every(({ met }) => met) ? 0 : 1;

@@ -1,0 +1,64 @@
+/** `infaas controller`: the node that owns registry and fleet; it holds a gateway too. */
+
+import { type AddCommand, examples, printJson } from '../cli.ts';
+import { addJsonOption } from '../client-options.ts';
+import {
+  addListenOptions,
+  addMemberOptions,
+  addModelOptions,
+  addNodeOptions,
+  defaultDataDir,
+  type ListenOptions,
+  listeningOf,
+  type ModelOptions,
+  type NameOption,
+  type NodeOptions,
+} from '../server-options.ts';
+import { stay } from '../stay.ts';
+
+interface ControllerOptions extends ListenOptions, NodeOptions, ModelOptions, NameOption {
+  readonly nats: string;
+  readonly json?: boolean;
+}
+
+export const addControllerCommand: AddCommand = (program, cli) => {
+  const command = program
+    .command('controller')
+    .summary('run the controller of a distributed system')
+    .description('Runs the controller of a distributed system, and a gateway in the same process.');
+  addMemberOptions(command, 'controller');
+  addModelOptions(command);
+  addListenOptions(command);
+  addNodeOptions(command);
+  addJsonOption(command)
+    .addHelpText('after', examples('infaas controller --nats nats://127.0.0.1:4222 --zoo'))
+    .action(async (options: ControllerOptions) => {
+      const listening = await listeningOf(options, cli.terminal.environment);
+      await stay(cli, {
+        what: 'controller',
+        start: async () => {
+          const { startController } = await import('../../controller.ts');
+          return startController({
+            ...listening,
+            ...{ nats: options.nats, zoo: options.zoo === true, models: options.model ?? [] },
+            dataDir: options.data ?? defaultDataDir,
+            ...{ logLevel: options.logLevel, configFile: options.config },
+          });
+        },
+        started: (node) => {
+          if (options.json === true) {
+            printJson(cli.terminal, { node: 'controller', description: node.describe() });
+            return;
+          }
+          cli.terminal.out(
+            [
+              node.describe(),
+              'Next, on this machine or another:',
+              `  infaas worker --nats ${options.nats}`,
+              'Ctrl-C stops it; gateways and workers go on serving meanwhile.',
+            ].join('\n'),
+          );
+        },
+      });
+    });
+};

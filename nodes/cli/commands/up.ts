@@ -1,0 +1,121 @@
+/** `infaas up`: a whole system on this machine. */
+
+import { Option } from 'commander';
+
+import { type AddCommand, examples, printJson } from '../cli.ts';
+import { addJsonOption } from '../client-options.ts';
+import { UsageError } from '../errors.ts';
+import { parseBus, parseCount } from '../option-values.ts';
+import {
+  addListenOptions,
+  addModelOptions,
+  addNodeOptions,
+  addSliceOptions,
+  type ListenOptions,
+  listeningOf,
+  type ModelOptions,
+  type NodeOptions,
+  type SliceOptions,
+} from '../server-options.ts';
+import { stay } from '../stay.ts';
+import type { Terminal } from '../terminal.ts';
+import type { RunningSystem } from '../../standalone.ts';
+
+interface UpOptions extends ListenOptions, NodeOptions, ModelOptions, SliceOptions {
+  readonly nats: string;
+  readonly workers: number;
+  readonly json?: boolean;
+}
+
+export const addUpCommand: AddCommand = (program, cli) => {
+  const command = program
+    .command('up')
+    .summary('start a whole system on this machine')
+    .description(
+      'Starts a whole system on this machine: controller, workers and gateways.\n' +
+        'Stays until Ctrl-C, then answers what is in flight and ends.',
+    );
+  addModelOptions(command);
+  addListenOptions(command);
+  command
+    .addOption(
+      new Option(
+        '--nats <bus>',
+        'auto (NATS_URL, else a nats-server on the PATH, else in-process), embedded, or a URL',
+      )
+        .env('INFAAS_NATS')
+        .default('auto')
+        .argParser(parseBus),
+    )
+    .addOption(
+      new Option('--workers <n>', 'worker processes; more than one needs NATS')
+        .env('INFAAS_WORKERS')
+        .default(1)
+        .argParser(parseCount),
+    );
+  addSliceOptions(command);
+  addNodeOptions(command);
+  addJsonOption(command)
+    .addHelpText('after', examples('infaas up --zoo', 'infaas up --zoo --workers 2 --port 9000'))
+    .action(async (options: UpOptions) => {
+      refuseProcessesWithoutNats(options);
+      const listening = await listeningOf(options, cli.terminal.environment);
+      await stay(cli, {
+        what: 'system',
+        start: async () => {
+          const { startSystem } = await import('../../standalone.ts');
+          return startSystem({
+            ...listening,
+            ...{ zoo: options.zoo === true, models: options.model ?? [] },
+            ...{ nats: options.nats, workers: options.workers, dataDir: options.data },
+            ...{ cores: options.cores, memory: options.memory },
+            ...{ logLevel: options.logLevel, configFile: options.config },
+          });
+        },
+        started: (system) => {
+          if (options.json === true) printJson(cli.terminal, summaryOf(system));
+          else printStarted(cli.terminal, system);
+        },
+      });
+    });
+};
+
+function refuseProcessesWithoutNats({ nats, workers }: UpOptions): void {
+  if (nats !== 'embedded' || workers === 1) return;
+  throw new UsageError(
+    `--workers ${String(workers)} means processes, which need NATS: leave out --nats embedded`,
+  );
+}
+
+function summaryOf(system: RunningSystem): object {
+  return {
+    url: system.url,
+    httpUrl: system.httpUrl,
+    natsUrl: system.natsUrl ?? null,
+    bus: system.busDescription,
+    variants: system.variants,
+  };
+}
+
+function printStarted(terminal: Terminal, system: RunningSystem): void {
+  const at = system.url === 'ws://127.0.0.1:8080' ? '' : ` --url ${system.url}`;
+  const next =
+    system.variants > 0
+      ? [
+          `  infaas tasks${at}`,
+          '  infaas query --task digit-classification --dataset mnist --accuracy 98 --latency 20 \\',
+          `    --input digit.png${at}`,
+        ]
+      : ['  infaas up --zoo', '  infaas up --model MANIFEST.yaml'];
+  terminal.out(
+    [
+      `infaas is up with ${String(system.variants)} variants; the bus is ${system.busDescription}`,
+      `  WebSocket  ${system.url}/v1/ws`,
+      `  HTTP       ${system.httpUrl}`,
+      ...(system.natsUrl === undefined ? [] : [`  NATS       ${system.natsUrl}`]),
+      system.variants > 0 ? 'Next, in another terminal:' : 'No model is registered. Stop and try:',
+      ...next,
+      'Ctrl-C stops it.',
+    ].join('\n'),
+  );
+}

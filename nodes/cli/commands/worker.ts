@@ -1,0 +1,53 @@
+/** `infaas worker`: a slice of a machine that joins a distributed system. */
+
+import { type AddCommand, examples, printJson } from '../cli.ts';
+import { addJsonOption } from '../client-options.ts';
+import {
+  addMemberOptions,
+  addNodeOptions,
+  addSliceOptions,
+  type NameOption,
+  type NodeOptions,
+  type SliceOptions,
+} from '../server-options.ts';
+import { stay } from '../stay.ts';
+
+interface WorkerOptions extends NodeOptions, NameOption, SliceOptions {
+  readonly nats: string;
+  readonly json?: boolean;
+}
+
+export const addWorkerCommand: AddCommand = (program, cli) => {
+  const command = program
+    .command('worker')
+    .summary('run a worker of a distributed system')
+    .description('Runs a worker: it joins the system, loads what it is told, serves what it is sent.');
+  addMemberOptions(command, 'worker');
+  addSliceOptions(command);
+  addNodeOptions(command);
+  addJsonOption(command)
+    .addHelpText(
+      'after',
+      examples('infaas worker --nats nats://127.0.0.1:4222 --cores 0-1 --memory 4GiB'),
+    )
+    .action(async (options: WorkerOptions) => {
+      await stay(cli, {
+        what: 'worker',
+        start: async () => {
+          const { startWorker } = await import('../../worker.ts');
+          return startWorker({
+            ...{ nats: options.nats, name: options.name },
+            ...{ cores: options.cores, memory: options.memory },
+            ...{ logLevel: options.logLevel, configFile: options.config },
+          });
+        },
+        started: (node) => {
+          if (options.json === true) {
+            printJson(cli.terminal, { node: 'worker', description: node.describe() });
+          } else {
+            cli.terminal.out(`${node.describe()}\nCtrl-C stops it.`);
+          }
+        },
+      });
+    });
+};

@@ -1,0 +1,123 @@
+/**
+ * The options of commands that run a node. Precedence: flags > `INFAAS_*` environment > config file >
+ * defaults; host, port and token may stand in the file's `gateway` section.
+ */
+
+import { type Command, Option } from 'commander';
+
+import type { LogLevel } from '../adapters/logger.ts';
+import { collect, parseNatsUrl, parsePort } from './option-values.ts';
+
+const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
+
+export interface NodeOptions {
+  readonly logLevel: LogLevel;
+  readonly config?: string;
+}
+
+export function addNodeOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--config <file>', 'configuration, YAML or JSON').env('INFAAS_CONFIG'))
+    .addOption(
+      new Option('--log-level <level>', 'what is logged on stderr')
+        .choices(levels)
+        .env('INFAAS_LOG_LEVEL')
+        .default('warn'),
+    );
+}
+
+export interface NameOption {
+  readonly name?: string;
+}
+
+/** `--nats` of a node that cannot do without, and the node's name. */
+export function addMemberOptions(command: Command, kind: string): Command {
+  return command
+    .addOption(
+      new Option('--nats <url>', 'the NATS server or servers of the system')
+        .env('INFAAS_NATS')
+        .argParser(parseNatsUrl)
+        .makeOptionMandatory(),
+    )
+    .addOption(new Option('--name <name>', `name of this ${kind}`).env('INFAAS_NAME'));
+}
+
+export interface ListenOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly token?: string;
+}
+
+export function addListenOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--host <host>', 'where to listen (default: 127.0.0.1)').env('INFAAS_HOST'),
+    )
+    .addOption(
+      new Option('--port <port>', '0 takes a free one (default: 8080)')
+        .env('INFAAS_PORT')
+        .argParser(parsePort),
+    )
+    .addOption(
+      new Option('--token <token>', 'what clients must present; mandatory off loopback').env(
+        'INFAAS_TOKEN',
+      ),
+    );
+}
+
+export interface ModelOptions {
+  readonly zoo?: boolean;
+  readonly model?: readonly string[];
+  readonly data?: string;
+}
+
+export const defaultDataDir = '.infaas/store';
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .option('--zoo', 'register the bundled models')
+    .option('--model <manifest>', 'register this model; may be repeated', collect)
+    .addOption(
+      new Option('--data <dir>', 'where the store is kept').env('INFAAS_DATA').default(defaultDataDir),
+    );
+}
+
+export interface SliceOptions {
+  readonly cores?: string;
+  readonly memory?: string;
+}
+
+export function addSliceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--cores <list>', 'cores to own, like 0-1 or 0,2 (default: all, unpinned)').env(
+        'INFAAS_CORES',
+      ),
+    )
+    .addOption(
+      new Option('--memory <size>', 'memory to own, like 4GiB (default: four fifths)').env(
+        'INFAAS_MEMORY',
+      ),
+    );
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string | undefined;
+}
+
+/** Flags and `INFAAS_HOST` … over the configuration, which knows file and defaults. */
+export async function listeningOf(
+  options: ListenOptions & NodeOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Listening> {
+  const { loadConfig } = await import('../config.ts');
+  const { gateway } = loadConfig({ file: options.config, environment });
+  const token = options.token === '' ? undefined : options.token;
+  return {
+    host: options.host ?? gateway.host,
+    port: options.port ?? gateway.port,
+    token: token ?? gateway.token,
+  };
+}

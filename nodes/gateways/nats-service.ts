@@ -1,0 +1,276 @@
+/**
+ * The NATS gateway: a service `infaas` after ADR-32, with an endpoint an operation. Payload msgpack,
+ * or JSON with the header `Content-Type: application/json`; NATS balances over the gateways.
+ *
+ * By hand rather than by the client's services API, which counts no answered error as one, keeps
+ * time in whole milliseconds, and takes a query as done when its handler returned.
+ *
+ * Two subjects beside the endpoints reach all gateways at once, since nobody knows which one holds a
+ * query; they name queries by their reply subjects, which only their client knows: `infaas.v1.cancel`,
+ * and `infaas.v1.held`, by which a client learns that the gateway of its query died.
+ */
+
+import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
+
+import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
+import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
+import { localPrincipal, type Principal } from '../../actors/domain/principal.ts';
+import type { QueryAnswer, QueryId } from '../../actors/domain/query.ts';
+import { messageOf } from '../../runtime/errors.ts';
+import { encode } from '../../runtime/wire/codec.ts';
+import { serviceSubject } from '../../runtime/wire/subjects.ts';
+import { decodeRequest, type Encoding } from './decode-request.ts';
+import { EndpointStats, ServiceDiscovery } from './nats-discovery.ts';
+import {
+  fleetOperations,
+  type FleetOperation,
+  operationRefused,
+  parseFilters,
+  selectFleet,
+} from './operations.ts';
+import { clientIdOf, clientIdProblem, type ClientId, parseQuery } from './parse-query.ts';
+import { httpStatusOf, printAnswer, printError, printObject } from './print-answer.ts';
+import {
+  type DeskListener,
+  type GatewayOptions,
+  type PendingDescription,
+  type PendingQuery,
+  QueryDesk,
+} from './query-desk.ts';
+
+export interface NatsServiceOptions extends GatewayOptions {
+  readonly connection: NatsConnection;
+  /** Whoever may publish here has the server's credentials already. Default: the local principal. */
+  readonly principal?: Principal;
+  /** This gateway among those of its kind; also its id in the service's discovery. */
+  readonly id: string;
+  /** SemVer, for discovery. */
+  readonly version: string;
+}
+
+export interface NatsService {
+  /** Leaves the subjects, answers what is in flight (bounded). The connection stays open. */
+  close(): Promise<void>;
+}
+
+/** A request on its way through. */
+interface NatsRequest {
+  readonly message: Msg;
+  readonly stats: EndpointStats;
+  readonly startedMs: number;
+}
+
+const endpointEnvelope: ReadonlySet<string> = new Set(['id', 'op']);
+/** Room left beside an answer for its headers, within the server's `max_payload`. */
+const headerBytes = 4_096;
+const heldMax = 65_536;
+
+/** Subscribes; the service is discoverable when it resolves. */
+export async function startNatsService(options: NatsServiceOptions): Promise<NatsService> {
+  const service = new RunningNatsService(options);
+  await options.connection.flush();
+  return service;
+}
+
+class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
+  private readonly options: NatsServiceOptions;
+  private readonly desk: QueryDesk<NatsRequest>;
+  private readonly discovery: ServiceDiscovery;
+  private readonly principal: Principal;
+  /** Reply subjects of what is in flight. */
+  private readonly byReply = new Map<string, QueryId>();
+  private readonly broadcasts;
+  private closed: Promise<void> | undefined;
+
+  constructor(options: NatsServiceOptions) {
+    this.options = options;
+    this.principal = options.principal ?? localPrincipal;
+    this.desk = new QueryDesk('nats', options, this);
+    const { connection, id, version, clock } = options;
+    this.discovery = new ServiceDiscovery({
+      connection,
+      clock,
+      log: options.log,
+      identity: { name: 'infaas', id, version, description: 'Model-less inference serving' },
+    });
+    this.discovery.endpoint('query', serviceSubject('query'), (message, stats) => {
+      this.query({ message, stats, startedMs: clock.nowMs() });
+    });
+    for (const op of fleetOperations) {
+      this.discovery.endpoint(op, serviceSubject(op), (message, stats) => {
+        this.describe({ message, stats, startedMs: clock.nowMs() }, op);
+      });
+    }
+    this.broadcasts = [
+      this.discovery.subscribe(serviceSubject('cancel'), (message) => {
+        for (const reply of this.repliesIn(message)) {
+          const queryId = this.byReply.get(reply);
+          if (queryId !== undefined) this.desk.cancel(queryId);
+        }
+      }),
+      this.discovery.subscribe(serviceSubject('held'), (message) => {
+        const held = this.repliesIn(message).filter((reply) => this.byReply.has(reply));
+        if (held.length > 0) message.respond(encode({ held }));
+      }),
+    ];
+  }
+
+  close(): Promise<void> {
+    this.closed ??= this.drain();
+    return this.closed;
+  }
+
+  answered(pending: PendingQuery<NatsRequest>, answer: QueryAnswer): void {
+    const { origin, clientId, encoding } = pending;
+    this.byReply.delete(origin.message.reply ?? '');
+    const error = answer.ok ? undefined : answer.error;
+    const body = printAnswer(answer, clientId, encoding, this.options.config);
+    this.respond(origin, body, encoding, error, clientId);
+  }
+
+  described(pending: PendingDescription<NatsRequest>, fleet: FleetDescription | QueryError): void {
+    const { origin, clientId, encoding, op, filters } = pending;
+    if ('code' in fleet) {
+      this.refuse(origin, fleet, clientId, encoding);
+      return;
+    }
+    const id = clientId === undefined ? {} : { id: clientId };
+    const body = printObject({ ...id, ok: true, ...selectFleet(fleet, op, filters) }, encoding);
+    this.respond(origin, body, encoding, undefined, clientId);
+  }
+
+  private async drain(): Promise<void> {
+    this.discovery.leave();
+    await this.desk.drain();
+    for (const subscription of this.broadcasts) subscription.unsubscribe();
+    if (!this.options.connection.isClosed()) {
+      await this.options.connection.flush().catch(() => undefined);
+    }
+  }
+
+  private query(request: NatsRequest): void {
+    const { message, startedMs } = request;
+    const { config, newQueryId } = this.options;
+    const encoding = encodingOf(message.headers);
+    const { reply } = message;
+    // Nobody would hear the answer.
+    if (reply === undefined || reply === '') return;
+    const decoded = decodeRequest(message.data, encoding, config);
+    if (!decoded.ok) {
+      this.refuse(request, decoded.error, undefined, encoding);
+      return;
+    }
+    const { value } = decoded;
+    const clientId = clientIdOf(value);
+    const { op } = value;
+    if (op !== undefined && op !== null && op !== 'query') {
+      this.refuse(request, operationRefused(op, ['query']), clientId, encoding);
+      return;
+    }
+    const queryId = newQueryId();
+    const parsed = parseQuery(value, config, queryId);
+    const refusal = parsed.ok ? this.desk.refusal(message.data.length) : parsed.error;
+    if (!parsed.ok || refusal !== undefined) {
+      if (refusal !== undefined) this.refuse(request, refusal, clientId, encoding);
+      return;
+    }
+    this.byReply.set(reply, queryId);
+    this.desk.submit(
+      queryId,
+      request,
+      clientId,
+      encoding,
+      parsed.request,
+      this.principal,
+      startedMs,
+      message.data.length,
+    );
+  }
+
+  private describe(request: NatsRequest, op: FleetOperation): void {
+    const { message } = request;
+    const encoding = encodingOf(message.headers);
+    const decoded =
+      message.data.length === 0
+        ? ({ ok: true, value: {} } as const)
+        : decodeRequest(message.data, encoding, this.options.config);
+    if (!decoded.ok) {
+      this.refuse(request, decoded.error, undefined, encoding);
+      return;
+    }
+    const { value } = decoded;
+    const clientId = clientIdOf(value);
+    const parsed = parseFilters(value, endpointEnvelope);
+    const refusal =
+      clientIdProblem(value, false) ?? (parsed.ok ? this.desk.refusal(0) : parsed.error);
+    if (!parsed.ok || refusal !== undefined) {
+      if (refusal !== undefined) this.refuse(request, refusal, clientId, encoding);
+      return;
+    }
+    this.desk.describe(
+      { origin: request, clientId, encoding, op, filters: parsed.filters },
+      this.options.newQueryId(),
+      this.principal,
+    );
+  }
+
+  private refuse(
+    request: NatsRequest,
+    error: QueryError,
+    clientId: ClientId | undefined,
+    encoding: Encoding,
+  ): void {
+    const labels = { gateway: 'nats', code: error.code };
+    this.options.metrics.count('infaas_gateway_refusals_total', 1, labels);
+    this.respond(request, printError(error, clientId, encoding), encoding, error, clientId);
+  }
+
+  private respond(
+    request: NatsRequest,
+    body: Uint8Array | string,
+    encoding: Encoding,
+    error: QueryError | undefined,
+    clientId: ClientId | undefined,
+  ): void {
+    const payload = typeof body === 'string' ? new TextEncoder().encode(body) : body;
+    const most = (this.options.connection.info?.max_payload ?? Infinity) - headerBytes;
+    if (payload.length > most && error === undefined) {
+      const message = `the answer of ${String(payload.length)} bytes is over the NATS server's limit (max_payload); ask for fewer outputs, or over WebSocket`;
+      this.refuse(request, queryError('too_large', message), clientId, encoding);
+      return;
+    }
+    request.stats.done(this.options.clock.nowMs() - request.startedMs, error?.message);
+    const headers = answerHeaders(encoding, error);
+    try {
+      request.message.respond(payload, headers === undefined ? {} : { headers });
+    } catch (failure) {
+      // The connection is gone, and with it whoever waits.
+      this.options.log.warn('a NATS answer was not sent', { error: messageOf(failure) });
+    }
+  }
+
+  private repliesIn(message: Msg): readonly string[] {
+    const decoded = decodeRequest(message.data, 'msgpack', this.options.config);
+    const replies = decoded.ok ? decoded.value['replies'] : undefined;
+    if (!Array.isArray(replies) || replies.length > heldMax) return [];
+    return (replies as readonly unknown[]).filter((reply) => typeof reply === 'string');
+  }
+}
+
+function encodingOf(headers: MsgHdrs | undefined): Encoding {
+  const type = headers?.get('Content-Type') ?? '';
+  return type.toLowerCase().startsWith('application/json') ? 'json' : 'msgpack';
+}
+
+/** Nothing for the ordinary msgpack answer: headers cost on both sides. */
+function answerHeaders(encoding: Encoding, error: QueryError | undefined): MsgHdrs | undefined {
+  if (encoding === 'msgpack' && error === undefined) return undefined;
+  const headers = createHeaders();
+  if (encoding === 'json') headers.set('Content-Type', 'application/json');
+  if (error !== undefined) {
+    headers.set('Nats-Service-Error-Code', String(httpStatusOf[error.code]));
+    // One printable line: a header ends at a line break.
+    headers.set('Nats-Service-Error', error.message.replace(/[^\x20-\x7e]/g, ' ').slice(0, 1_024));
+  }
+  return headers;
+}

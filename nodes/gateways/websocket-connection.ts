@@ -1,0 +1,252 @@
+/**
+ * One client of the WebSocket gateway: its frames, what it has in flight, and how it ends.
+ *
+ * Its bad frames, flood, silence or death cost nobody else anything: each is bounded here.
+ */
+
+import type { RawData, WebSocket } from 'ws';
+
+import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
+import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
+import type { Principal } from '../../actors/domain/principal.ts';
+import type { QueryAnswer } from '../../actors/domain/query.ts';
+import { decodeRequest, type Encoding, type JsonObject } from './decode-request.ts';
+import {
+  isFleetOperation,
+  operationRefused,
+  type FleetOperation,
+  parseFilters,
+  selectFleet,
+} from './operations.ts';
+import { type ClientId, clientIdOf, clientIdProblem, parseQuery } from './parse-query.ts';
+import { printAnswer, printError, printObject } from './print-answer.ts';
+import type { GatewayOptions, PendingDescription, PendingQuery, QueryDesk } from './query-desk.ts';
+
+/** What a connection needs of its gateway. */
+export interface ConnectionOwner {
+  readonly options: GatewayOptions;
+  readonly desk: QueryDesk<Connection>;
+  forget(connection: Connection): void;
+}
+
+/** Close code of RFC 6455's registry: the condition is temporary. */
+const tryAgainLater = 1013;
+/** How long a client may take to answer our closing handshake before its socket is cut. */
+const closeGraceMs = 2_000;
+
+const binaryFrame = { binary: true, compress: false } as const;
+const textFrame = { binary: false, compress: false } as const;
+const operationEnvelope: ReadonlySet<string> = new Set(['id', 'op']);
+
+/** One client. */
+export class Connection {
+  private readonly gateway: ConnectionOwner;
+  private readonly socket: WebSocket;
+  private readonly principal: Principal;
+  /** Client ids (as strings) of what is in flight, to our own. */
+  private readonly inFlight = new Map<string, string>();
+  private describing = 0;
+  private heardOf = true;
+  private gone = false;
+
+  constructor(gateway: ConnectionOwner, socket: WebSocket, principal: Principal) {
+    this.gateway = gateway;
+    this.socket = socket;
+    this.principal = principal;
+    socket.on('message', (data, isBinary) => {
+      this.receive(data, isBinary);
+    });
+    socket.on('pong', () => {
+      this.heardOf = true;
+    });
+    socket.on('close', () => {
+      this.vanish();
+    });
+    // A frame over the hard limit, or one that breaks the protocol: ws closes with its code.
+    socket.on('error', (error) => {
+      this.gateway.options.log.debug('a WebSocket failed', { error: error.message });
+    });
+  }
+
+  /** Called each beat: ends what no longer answers, or does not read. */
+  check(): void {
+    if (!this.heardOf) this.socket.terminate();
+    else if (!this.overflows()) {
+      this.heardOf = false;
+      this.socket.ping();
+    }
+  }
+
+  end(code: number, reason: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.socket.readyState === this.socket.CLOSED) {
+        resolve();
+        return;
+      }
+      const cut = this.gateway.options.clock.schedule(closeGraceMs, () => {
+        this.socket.terminate();
+      });
+      this.socket.once('close', () => {
+        cut();
+        resolve();
+      });
+      this.socket.close(code, reason);
+    });
+  }
+
+  answered(pending: PendingQuery<Connection>, answer: QueryAnswer): void {
+    this.inFlight.delete(String(pending.clientId));
+    const { config } = this.gateway.options;
+    this.send(printAnswer(answer, pending.clientId, pending.encoding, config));
+  }
+
+  described(pending: PendingDescription<Connection>, fleet: FleetDescription | QueryError): void {
+    this.describing -= 1;
+    const { clientId, encoding, op, filters } = pending;
+    if ('code' in fleet) {
+      this.send(printError(fleet, clientId, encoding, op));
+      return;
+    }
+    const id = clientId === undefined ? {} : { id: clientId };
+    this.send(printObject({ ...id, op, ok: true, ...selectFleet(fleet, op, filters) }, encoding));
+  }
+
+  private receive(data: RawData, isBinary: boolean): void {
+    if (this.gone) return;
+    this.heardOf = true;
+    const { clock, config } = this.gateway.options;
+    const receivedMs = clock.nowMs();
+    const bytes = data as Buffer;
+    const encoding = isBinary ? 'msgpack' : 'json';
+    const decoded = decodeRequest(bytes, encoding, config);
+    if (!decoded.ok) {
+      this.refuse(decoded.error, undefined, encoding);
+      return;
+    }
+    const { op } = decoded.value;
+    if (op === undefined || op === null || op === 'query') {
+      this.query(decoded.value, encoding, receivedMs, bytes.length);
+    } else {
+      this.operate(op, decoded.value, encoding);
+    }
+  }
+
+  private query(value: JsonObject, encoding: Encoding, receivedMs: number, bytes: number): void {
+    const { options, desk } = this.gateway;
+    const parsed = parseQuery(value, options.config);
+    const clientId = clientIdOf(value);
+    if (!parsed.ok) {
+      this.refuse(parsed.error, clientId, encoding);
+      return;
+    }
+    const { request } = parsed;
+    const refusal = this.duplicate(request.id) ?? this.bounds() ?? desk.refusal(bytes);
+    if (refusal !== undefined) {
+      this.refuse(refusal, clientId, encoding);
+      return;
+    }
+    const queryId = options.newQueryId();
+    this.inFlight.set(request.id, queryId);
+    desk.submit(queryId, this, clientId, encoding, request, this.principal, receivedMs, bytes);
+  }
+
+  private duplicate(id: string): QueryError | undefined {
+    if (!this.inFlight.has(id)) return undefined;
+    const message = `id: ${JSON.stringify(id)} is the id of a query in flight on this connection`;
+    return queryError('bad_input', message, { field: 'id' });
+  }
+
+  private bounds(): QueryError | undefined {
+    const most = this.gateway.options.config.inFlightPerConnectionMax;
+    return this.inFlight.size + this.describing >= most
+      ? queryError(
+          'overloaded',
+          `this connection has ${String(most)} requests in flight, its limit`,
+        )
+      : undefined;
+  }
+
+  private operate(op: unknown, value: JsonObject, encoding: Encoding): void {
+    const clientId = clientIdOf(value);
+    const told = typeof op === 'string' ? op.slice(0, 64) : undefined;
+    const idProblem = clientIdProblem(value, op === 'cancel');
+    if (idProblem !== undefined) {
+      this.refuse(idProblem, undefined, encoding, told);
+    } else if (op === 'ping') {
+      const id = clientId === undefined ? {} : { id: clientId };
+      this.send(printObject({ ...id, op: 'pong', ok: true }, encoding));
+    } else if (op === 'cancel') {
+      this.cancel(String(clientId), clientId, encoding);
+    } else if (isFleetOperation(op)) {
+      this.describe(op, value, clientId, encoding);
+    } else {
+      this.refuse(operationRefused(op), clientId, encoding, told);
+    }
+  }
+
+  /** Not answered by itself: the query's own answer, `cancelled` or already on its way, is the word. */
+  private cancel(id: string, clientId: ClientId | undefined, encoding: Encoding): void {
+    const queryId = this.inFlight.get(id);
+    if (queryId !== undefined) {
+      this.gateway.desk.cancel(queryId);
+      return;
+    }
+    const message = `id: no query ${JSON.stringify(id)} is in flight on this connection`;
+    this.refuse(queryError('bad_input', message, { field: 'id' }), clientId, encoding, 'cancel');
+  }
+
+  private describe(
+    op: FleetOperation,
+    value: JsonObject,
+    clientId: ClientId | undefined,
+    encoding: Encoding,
+  ): void {
+    const parsed = parseFilters(value, operationEnvelope);
+    const refusal = parsed.ok ? (this.bounds() ?? this.gateway.desk.refusal(0)) : parsed.error;
+    if (!parsed.ok || refusal !== undefined) {
+      if (refusal !== undefined) this.refuse(refusal, clientId, encoding, op);
+      return;
+    }
+    this.describing += 1;
+    this.gateway.desk.describe(
+      { origin: this, clientId, encoding, op, filters: parsed.filters },
+      this.gateway.options.newQueryId(),
+      this.principal,
+    );
+  }
+
+  private refuse(
+    error: QueryError,
+    clientId: ClientId | undefined,
+    encoding: Encoding,
+    op?: string,
+  ): void {
+    const labels = { gateway: 'websocket', code: error.code };
+    this.gateway.options.metrics.count('infaas_gateway_refusals_total', 1, labels);
+    this.send(printError(error, clientId, encoding, op));
+  }
+
+  private send(frame: Uint8Array | string): void {
+    if (this.gone || this.overflows()) return;
+    this.socket.send(frame, typeof frame === 'string' ? textFrame : binaryFrame);
+  }
+
+  /** A client that does not read: told so, and what it still waits for is cancelled. */
+  private overflows(): boolean {
+    const { config, log } = this.gateway.options;
+    if (this.socket.bufferedAmount <= config.bufferedBytesMax) return false;
+    log.warn('a client does not read its answers', { bufferedBytes: this.socket.bufferedAmount });
+    const reason = 'answers are not read (bufferedBytesMax)';
+    this.vanish();
+    void this.end(tryAgainLater, reason);
+    return true;
+  }
+
+  private vanish(): void {
+    if (this.gone) return;
+    this.gone = true;
+    for (const queryId of this.inFlight.values()) this.gateway.desk.abandon(queryId);
+    this.inFlight.clear();
+    this.gateway.forget(this);
+  }
+}

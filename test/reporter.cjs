@@ -1,0 +1,86 @@
+// A mocha reporter for people and for scripts: one line a file's outermost suite, every failure in
+// full, and `N passed, N failed` alone on the very last line (`, N skipped` follows when tests are
+// pending). Plain CommonJS, because mocha loads it before anything is compiled.
+
+'use strict';
+
+const Mocha = require('mocha');
+
+const { EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_PASS, EVENT_TEST_FAIL } =
+  Mocha.Runner.constants;
+const { EVENT_TEST_PENDING, EVENT_RUN_END } = Mocha.Runner.constants;
+
+class TallyReporter extends Mocha.reporters.Base {
+  #passed = 0;
+  #pending = 0;
+  #failures = [];
+  /** What the line of the current outermost suite holds so far. */
+  #dots = '';
+
+  constructor(runner, options) {
+    super(runner, options);
+    runner
+      .on(EVENT_SUITE_BEGIN, (suite) => {
+        if (isOutermost(suite)) this.#dots = '';
+      })
+      .on(EVENT_SUITE_END, (suite) => {
+        if (isOutermost(suite)) print(`  ${suite.title}  ${this.#dots}`);
+      })
+      .on(EVENT_TEST_PASS, () => {
+        this.#passed += 1;
+        this.#dots += '.';
+      })
+      .on(EVENT_TEST_PENDING, () => {
+        this.#pending += 1;
+        this.#dots += '-';
+      })
+      .on(EVENT_TEST_FAIL, (test, error) => {
+        this.#failures.push({ test, error });
+        this.#dots += '!';
+      })
+      .once(EVENT_RUN_END, () => this.#conclude());
+  }
+
+  #conclude() {
+    this.#failures.forEach(({ test, error }, at) => {
+      print(`\n${at + 1}) ${test.titlePath().join(' > ')}`);
+      if (test.file) print(`   in ${test.file}`);
+      print(indent(describe(error)));
+    });
+    // Later than anything that the last test's clean-up, or a process of its own, still prints.
+    process.once('exit', () => print(this.#tally()));
+  }
+
+  #tally() {
+    const skipped = this.#pending > 0 ? `, ${this.#pending} skipped` : '';
+    return `\n${this.#passed} passed, ${this.#failures.length} failed${skipped}`;
+  }
+}
+
+function isOutermost(suite) {
+  return !suite.root && suite.parent?.root === true;
+}
+
+function describe(error) {
+  if (!(error instanceof Error)) return String(error);
+  const lines = [error.stack ?? `${error.name}: ${error.message}`];
+  const comparable = 'expected' in error && 'actual' in error && error.showDiff !== false;
+  if (comparable) {
+    const { stringify } = Mocha.utils;
+    lines.push(`expected: ${stringify(error.expected)}`, `actual:   ${stringify(error.actual)}`);
+  }
+  if (error.cause !== undefined) lines.push(`caused by: ${describe(error.cause)}`);
+  for (const inner of error.errors ?? []) lines.push(`one of: ${describe(inner)}`);
+  return lines.join('\n');
+}
+
+function indent(text) {
+  return text.replace(/^/gm, '   ');
+}
+
+/** Synchronous, so that nothing is lost or reordered when the process ends. */
+function print(line) {
+  require('node:fs').writeSync(1, `${line}\n`);
+}
+
+module.exports = TallyReporter;
