@@ -27,6 +27,11 @@ try {
   // Only the code is set: leaving is up to the event loop, once stdout has been flushed.
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`infaas: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+  if (error?.code === 'ERR_MODULE_NOT_FOUND' && /Cannot find package/.test(error.message)) {
+    process.stderr.write('infaas: a package is missing: run `npm ci` first\n');
+  }
+  process.stderr.write(
+    `infaas: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`,
+  );
   process.exitCode = 1;
 }

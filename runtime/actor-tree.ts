@@ -20,9 +20,7 @@ import { assert } from './assert.ts';
 import type { AnySpec, CellGround, CellScheduler } from './cell.ts';
 import { Cell } from './cell.ts';
 import { DeadLetters } from './dead-letters.ts';
-import { messageOf } from './errors.ts';
-import type { LogFields } from './log.ts';
-import type { FailureDecision } from './supervision.ts';
+import { Incidents } from './incidents.ts';
 import { restartPolicy } from './supervision.ts';
 import type { TurnPorts } from './turns.ts';
 import { Turns } from './turns.ts';
@@ -54,11 +52,10 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
   readonly turns: Turns;
   readonly scheduler: CellScheduler;
   readonly deadLetters: DeadLetters;
+  readonly incidents: Incidents;
   remote: RemotePort | undefined;
   /** Sees each turn before it runs (message undefined: a start). For traces. */
   observe: ((cell: Cell, message: unknown) => void) | undefined;
-  /** Sees each error that failed an actor or was absorbed. For the simulator. */
-  observeError: ((error: unknown) => void) | undefined;
   readonly #limits: HostLimits;
   readonly #cells = new Map<string, Cell>();
   readonly #ports = new Set<Cell>();
@@ -73,6 +70,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
     this.node = options.node;
     this.scheduler = scheduler;
     this.turns = new Turns(options, this);
+    this.incidents = new Incidents(options.log, options.metrics);
     this.#limits = { ...defaultHostLimits, ...options.limits };
     this.deadLetters = new DeadLetters(this.#limits.deadLettersKept, options.metrics);
     this.#outside = this.#portCell('outside', Infinity, (notice) => {
@@ -162,7 +160,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
         try {
           receive(message);
         } catch (error) {
-          this.absorb('the receiver of a port threw', cell, error);
+          this.incidents.absorb('the receiver of a port threw', cell.path, error);
         }
       },
       supervision: restartPolicy,
@@ -176,7 +174,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
 
   tell(to: Address, message: unknown): void {
     const cell = Cell.of(to);
-    if (cell !== undefined && cell.belongsTo(this)) cell.offer(message);
+    if (cell?.belongsTo(this)) cell.offer(message);
     else this.#tellByAddress(to, message);
   }
 
@@ -206,7 +204,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
     try {
       return this.remote.send(to, message);
     } catch (error) {
-      this.absorb('sending to another node threw', undefined, error);
+      this.incidents.absorb('sending to another node threw', undefined, error);
       return 'bus-refused';
     }
   }
@@ -233,7 +231,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
     try {
       return cell.spec.refuse?.(message, reason);
     } catch (error) {
-      this.absorb('refuse threw', cell, error);
+      this.incidents.absorb('refuse threw', cell.path, error);
       return undefined;
     }
   }
@@ -246,7 +244,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
 
   resolve(address: Address): Resolution<Cell> {
     const cell = Cell.of(address);
-    if (cell !== undefined && cell.belongsTo(this)) return cell;
+    if (cell?.belongsTo(this)) return cell;
     if (address.node !== this.node) return 'remote';
     if (!this.isOurs(address)) return 'stale-epoch';
     return this.#cells.get(address.path) ?? 'no-such-actor';
@@ -271,48 +269,11 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
     this.remote = remote;
   }
 
-  // --- What went wrong --------------------------------------------------------------------------
-
-  /** An error that must not spread: counted and logged. */
-  absorb(what: string, cell: Cell | undefined, error: unknown): void {
-    this.turns.metrics.count('actor_absorbed_errors', 1, { what });
-    this.observeError?.(error);
-    this.#log(what, { actor: cell?.path, error: messageOf(error), stack: stackOf(error) });
-  }
-
-  /** Says which message type failed, never its payload. */
-  reportFailure(cell: Cell, error: unknown, message: unknown, decision: FailureDecision): void {
-    this.turns.metrics.count('actor_failures', 1, { decision: decision.do });
-    this.observeError?.(error);
-    this.#log('an actor failed', {
-      actor: cell.path,
-      messageType: typeOf(message),
-      decision: decision.do,
-      why: decision.do === 'stop' ? decision.why : undefined,
-      restartInMs: decision.do === 'restart' ? decision.afterMs : undefined,
-      error: messageOf(error),
-      stack: stackOf(error),
-    });
-  }
-
-  #log(what: string, fields: LogFields): void {
-    this.turns.log.error(what, fields);
-  }
-
   #guarded(what: string, cell: Cell, act: () => void): void {
     try {
       act();
     } catch (error) {
-      this.absorb(what, cell, error);
+      this.incidents.absorb(what, cell.path, error);
     }
   }
-}
-
-function typeOf(message: unknown): string {
-  const type = (message as { readonly type?: unknown } | null | undefined)?.type;
-  return typeof type === 'string' ? type : typeof message;
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
 }

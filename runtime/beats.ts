@@ -6,10 +6,15 @@
  */
 
 import type { NodeId } from './actor.ts';
+import { assert } from './assert.ts';
 import type { Bus, BusSubscription } from './bus.ts';
 import type { Cancel, Clock } from './clock.ts';
 import { type Beat, decodeBeat, encodeBeat } from './wire/beat.ts';
 import { beatSubject } from './wire/subjects.ts';
+
+export const defaultBeatMs = 250;
+/** Beats missed before a node counts as down. */
+export const defaultMissedMax = 3;
 
 export interface PulseOptions {
   readonly bus: Bus;
@@ -43,6 +48,7 @@ export class Pulse {
   private stopped = false;
 
   constructor(options: PulseOptions) {
+    assert(options.incarnation !== '', 'a node has an incarnation');
     this.options = options;
     this.subscription = options.bus.subscribe(beatSubject, ({ payload }) => {
       this.hear(payload);

@@ -19,18 +19,21 @@ import type {
   StopReason,
 } from './actor.ts';
 import { assert } from './assert.ts';
+import { Children, childNameOf } from './children.ts';
 import type { Cancel } from './clock.ts';
 import { CellContext } from './context.ts';
 import { messageOf } from './errors.ts';
+import type { Incidents } from './incidents.ts';
 import { LocalRef } from './local-ref.ts';
 import { Mailbox } from './mailbox.ts';
-import { SelfMessage } from './self-message.ts';
+import type { SelfMessageKind } from './self-message.ts';
+import { makeSelfMessage, SelfMessage, SelfMessages } from './self-message.ts';
 import type { FailureDecision } from './supervision.ts';
 import { decideAfterFailure } from './supervision.ts';
 import { Timers } from './timers.ts';
 import type { Turns } from './turns.ts';
 import type { NoticeMapping, Watch, Watchable, WatchGround } from './watch.ts';
-import { terminatedOf, WatchList } from './watch.ts';
+import { terminatedOf, Watchers, WatchList } from './watch.ts';
 
 /** Conceived: spawned by a turn that has not returned yet. Waiting: for the end of a back-off. */
 const CONCEIVED = 0;
@@ -60,6 +63,7 @@ export interface CellGround extends WatchGround {
   readonly epoch: number;
   readonly turns: Turns;
   readonly scheduler: CellScheduler;
+  readonly incidents: Incidents;
   /** Sees each turn before it runs (message undefined: a start). For traces. */
   readonly observe: ((cell: Cell, message: unknown) => void) | undefined;
   enter(cell: Cell): void;
@@ -67,9 +71,6 @@ export interface CellGround extends WatchGround {
   isOurs(address: Address): boolean;
   /** Answers the sender as the spec says, or returns why the message became a dead letter. */
   refuse(cell: Cell, message: unknown, reason: RefusalReason): DeadLetterReason | undefined;
-  /** An error that must not spread: counted and logged. */
-  absorb(what: string, cell: Cell, error: unknown): void;
-  reportFailure(cell: Cell, error: unknown, message: unknown, decision: FailureDecision): void;
 }
 
 export class Cell implements Watchable {
@@ -93,12 +94,12 @@ export class Cell implements Watchable {
   #stopRequested = false;
   #restarts: readonly number[] = [];
   #cancelBackoff: Cancel | undefined;
-  #children: Map<string, Cell> | undefined;
+  #children: Children<Cell> | undefined;
   #timers: Timers | undefined;
   #watching: WatchList | undefined;
-  #watchers: Set<Watch> | undefined;
+  #watchers: Watchers | undefined;
   /** Fired timers and notices in the mailbox, so that they can still be called off. */
-  #selfMessages: Set<SelfMessage> | undefined;
+  #selfMessages: SelfMessages | undefined;
 
   constructor(tree: CellGround, parent: Cell | undefined, spec: AnySpec, name: string) {
     assert(NAME.test(name), `'${name}' is not a name for an actor`);
@@ -170,7 +171,7 @@ export class Cell implements Watchable {
   #handle(queued: unknown): void {
     let message = queued;
     if (this.#selfMessages !== undefined && queued instanceof SelfMessage) {
-      this.#selfMessages.delete(queued);
+      this.#selfMessages.remove(queued);
       if (!queued.live) return;
       if (queued.failure !== undefined) {
         this.fail(queued.failure.error, undefined);
@@ -205,39 +206,25 @@ export class Cell implements Watchable {
     try {
       return this.spec.laneOf?.(message) ?? 'work';
     } catch (error) {
-      this.#tree.absorb('laneOf threw', this, error);
+      this.#tree.incidents.absorb('laneOf threw', this.path, error);
       return 'work';
     }
   }
 
-  #offerToSelf(kind: 'timer' | 'notice', key: string, make: () => unknown): void {
+  #offerToSelf(kind: SelfMessageKind, key: string, make: () => unknown): void {
     if (this.#status === STOPPED) return;
-    let self: SelfMessage;
-    let lane: Lane = 'work';
-    try {
-      const message = make();
-      lane = this.#laneOf(message);
-      self = new SelfMessage(kind, key, message, undefined);
-    } catch (error) {
-      self = new SelfMessage(kind, key, undefined, { error });
-    }
-    this.#selfMessages ??= new Set();
-    this.#selfMessages.add(self);
-    this.#mailbox.force(lane, self);
+    const queued = makeSelfMessage(kind, key, make);
+    const lane = queued.failure === undefined ? this.#laneOf(queued.message) : 'work';
+    this.#selfMessages ??= new SelfMessages();
+    this.#selfMessages.add(queued);
+    this.#mailbox.force(lane, queued);
     this.#wake();
-  }
-
-  #callOff(kind: 'timer' | 'notice', key: string): void {
-    if (this.#selfMessages === undefined) return;
-    for (const queued of this.#selfMessages) {
-      if (queued.kind === kind && queued.key === key) queued.live = false;
-    }
   }
 
   // --- Effects of its turns, called while they are carried out -------------------------------
 
   setTimer(delayMs: number, key: string, message: unknown): void {
-    this.#callOff('timer', key);
+    this.#selfMessages?.callOff('timer', key);
     this.#timers ??= new Timers(this.#tree.turns.clock);
     this.#timers.set(delayMs, key, () => {
       this.#offerToSelf('timer', key, () => message);
@@ -245,7 +232,7 @@ export class Cell implements Watchable {
   }
 
   cancelTimer(key: string): void {
-    this.#callOff('timer', key);
+    this.#selfMessages?.callOff('timer', key);
     this.#timers?.cancel(key);
   }
 
@@ -258,16 +245,13 @@ export class Cell implements Watchable {
 
   unwatch(target: Address): void {
     const key = this.#watching?.unwatch(target);
-    if (key !== undefined) this.#callOff('notice', key);
+    if (key !== undefined) this.#selfMessages?.callOff('notice', key);
   }
 
   addWatcher(watch: Watch): boolean {
     if (this.#status === STOPPED) return false;
-    this.#watchers ??= new Set();
+    this.#watchers ??= new Watchers();
     this.#watchers.add(watch);
-    watch.release = () => {
-      this.#watchers?.delete(watch);
-    };
     return true;
   }
 
@@ -277,8 +261,8 @@ export class Cell implements Watchable {
   conceive<S, C>(spec: ActorSpec<S, C>, name: string): Cell {
     assert(this.#children?.has(name) !== true, `${this.path} already has a child '${name}'`);
     const child = new Cell(this.#tree, this, spec as unknown as AnySpec, name);
-    this.#children ??= new Map();
-    this.#children.set(name, child);
+    this.#children ??= new Children();
+    this.#children.add(child);
     return child;
   }
 
@@ -302,7 +286,7 @@ export class Cell implements Watchable {
   }
 
   forget(child: Cell): void {
-    this.#children?.delete(child.name);
+    this.#children?.remove(child);
   }
 
   isAt(address: Address): boolean {
@@ -318,15 +302,14 @@ export class Cell implements Watchable {
       assert(cell.parent === this, `${address.path} is not a child of ${this.path}`);
       return cell.alive ? cell : undefined;
     }
-    const name = address.path.slice(this.path.length + 1);
-    const below = address.path === `${this.path}/${name}` && !name.includes('/');
-    assert(below, `${address.path} is not a child of ${this.path}`);
+    const name = childNameOf(this.path, address);
+    assert(address.node === this.#tree.node, `${address.path} is a child on another node`);
     return this.#tree.isOurs(address) ? this.#children?.get(name) : undefined;
   }
 
   #stopChildren(): void {
-    if (this.#children === undefined || this.#children.size === 0) return;
-    for (const child of [...this.#children.values()].reverse()) {
+    if (this.#children === undefined) return;
+    for (const child of this.#children.youngestFirst()) {
       child.stop('stopped', 'stopped by its parent');
     }
   }
@@ -339,7 +322,7 @@ export class Cell implements Watchable {
     this.#state = undefined;
     this.#hasState = false;
     const decision = this.#decide();
-    this.#tree.reportFailure(this, error, message, decision);
+    this.#tree.incidents.reportFailure(this.path, error, message, decision);
     if (decision.do === 'restart') {
       this.#restarts = decision.history;
       this.#restart(decision.afterMs);
@@ -354,7 +337,7 @@ export class Cell implements Watchable {
       const nowMs = this.#tree.turns.clock.nowMs();
       return decideAfterFailure(this.spec.supervision, this.#restarts, nowMs);
     } catch (error) {
-      this.#tree.absorb('the supervision policy threw', this, error);
+      this.#tree.incidents.absorb('the supervision policy threw', this.path, error);
       return { do: 'stop', why: 'policy' };
     }
   }
@@ -375,9 +358,7 @@ export class Cell implements Watchable {
   #dropOwn(): void {
     this.#timers?.cancelAll();
     this.#watching?.clear();
-    if (this.#selfMessages !== undefined) {
-      for (const queued of this.#selfMessages) queued.live = false;
-    }
+    this.#selfMessages?.callOffAll();
     this.#stopChildren();
   }
 
@@ -400,9 +381,7 @@ export class Cell implements Watchable {
     this.parent?.forget(this);
     this.#tree.leave(this);
     const terminated = terminatedOf(this.ref, reason, detail);
-    const watchers = this.#watchers;
-    this.#watchers = undefined;
-    if (watchers !== undefined) for (const watch of watchers) watch.settle(terminated);
+    this.#watchers?.settle(terminated);
   }
 
   #speakLastWords(): void {
@@ -413,7 +392,7 @@ export class Cell implements Watchable {
     try {
       this.#tree.turns.runLastWords(this, state);
     } catch (error) {
-      this.#tree.absorb('onStop threw', this, error);
+      this.#tree.incidents.absorb('onStop threw', this.path, error);
     }
   }
 

@@ -37,13 +37,13 @@ export function publishInChunks<R>(
   frame: Uint8Array,
   payloadMax: number,
   from: Pick<Chunk, 'fromNode' | 'fromEpoch' | 'messageId'>,
-  publish: (chunk: Uint8Array) => R | undefined,
+  publish: (chunk: Uint8Array, index: number) => R | undefined,
 ): R | undefined {
   const partBytes = Math.max(1, Math.min(payloadMax, partBytesWanted) - chunkOverheadBytes);
   const totalBytes = frame.length;
   for (let index = 0; index * partBytes < totalBytes; index += 1) {
     const part = frame.subarray(index * partBytes, (index + 1) * partBytes);
-    const refusal = publish(encodeChunk({ ...from, index, partBytes, totalBytes, part }));
+    const refusal = publish(encodeChunk({ ...from, index, partBytes, totalBytes, part }), index);
     if (refusal !== undefined) return refusal;
   }
   return undefined;

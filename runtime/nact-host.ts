@@ -129,7 +129,7 @@ class NactScheduler implements CellScheduler {
     const behaviour = (_state: unknown, message: unknown): void => {
       receive(message);
     };
-    return nact.spawn(parent as never, behaviour as never, name, properties as never) as NactActor;
+    return nact.spawn(parent as never, behaviour as never, name, properties as never);
   }
 }
 

@@ -14,7 +14,7 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { NodeDirectory, NodeRecord } from './node-directory.ts';
 import { parseRuntimeMessage, type RuntimeMessage } from './remote-watches.ts';
-import { type Beat, isEpoch } from './wire/beat.ts';
+import { isEpoch } from './wire/beat.ts';
 import { decodeChunk, isChunkFrame } from './wire/chunk.ts';
 import { decodeEnvelope, type Delivery, type Envelope } from './wire/envelope.ts';
 
@@ -68,8 +68,8 @@ export class Inbound {
     deadLetters.add({ node: host.node, epoch: host.epoch, path: noPath }, undefined, 'undecodable');
   }
 
-  countStaleBeat(beat: Beat): void {
-    this.options.metrics.count('remote_stale_beats', 1, { node: beat.node });
+  countStaleBeat(): void {
+    this.options.metrics.count('remote_stale_beats');
   }
 
   report(nowMs: number): void {

@@ -110,8 +110,9 @@ export class Outbound {
     const { host, bus } = this.options;
     this.chunked += 1;
     const from = { fromNode: host.node, fromEpoch: host.epoch, messageId: this.chunked };
-    return publishInChunks(frame, bus.payloadMax, from, (chunk) =>
-      bus.publish(record.subject, chunk, record.noResponders),
+    return publishInChunks(frame, bus.payloadMax, from, (chunk, index) =>
+      // Once a message is enough to learn that nobody is there.
+      bus.publish(record.subject, chunk, index === 0 ? record.noResponders : undefined),
     );
   }
 }

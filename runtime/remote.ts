@@ -17,7 +17,7 @@ import type {
   Terminated,
 } from './actor.ts';
 import { assert } from './assert.ts';
-import { Pulse } from './beats.ts';
+import { defaultBeatMs, defaultMissedMax, Pulse } from './beats.ts';
 import type { Bus, BusStatus, BusSubscription } from './bus.ts';
 import type { Clock } from './clock.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -85,8 +85,6 @@ export function createRemoting(options: RemotingOptions): Remoting {
   return remoting;
 }
 
-const defaultBeatMs = 250;
-const defaultMissedMax = 3;
 const deadLettersKept = 64;
 
 class BusRemoting implements Remoting {
@@ -219,7 +217,7 @@ class BusRemoting implements Remoting {
       ...{ bus, clock, node, kind, incarnation, beatMs, missedMax },
       epoch: () => host.epoch,
       onBeat: (beat, nowMs) => {
-        if (!this.directory.beat(beat, nowMs)) this.inbound.countStaleBeat(beat);
+        if (!this.directory.beat(beat, nowMs)) this.inbound.countStaleBeat();
       },
       onEcho: (nowMs) => {
         this.directory.ownEcho(nowMs);

@@ -6,10 +6,12 @@
  * typed timers). A called-off one stays in the mailbox as a husk that its turn skips.
  */
 
+export type SelfMessageKind = 'timer' | 'notice';
+
 export class SelfMessage {
   /** False once called off. */
   live = true;
-  readonly kind: 'timer' | 'notice';
+  readonly kind: SelfMessageKind;
   /** The timer's key, or the key of the watch. */
   readonly key: string;
   readonly message: unknown;
@@ -17,7 +19,7 @@ export class SelfMessage {
   readonly failure: { readonly error: unknown } | undefined;
 
   constructor(
-    kind: 'timer' | 'notice',
+    kind: SelfMessageKind,
     key: string,
     message: unknown,
     failure: { readonly error: unknown } | undefined,
@@ -26,5 +28,41 @@ export class SelfMessage {
     this.key = key;
     this.message = message;
     this.failure = failure;
+  }
+}
+
+/** Makes the message; what `make` throws becomes the failure of the turn that would handle it. */
+export function makeSelfMessage(
+  kind: SelfMessageKind,
+  key: string,
+  make: () => unknown,
+): SelfMessage {
+  try {
+    return new SelfMessage(kind, key, make(), undefined);
+  } catch (error) {
+    return new SelfMessage(kind, key, undefined, { error });
+  }
+}
+
+/** The self messages that wait in one actor's mailbox. */
+export class SelfMessages {
+  readonly #queued = new Set<SelfMessage>();
+
+  add(queued: SelfMessage): void {
+    this.#queued.add(queued);
+  }
+
+  remove(queued: SelfMessage): void {
+    this.#queued.delete(queued);
+  }
+
+  callOff(kind: SelfMessageKind, key: string): void {
+    for (const queued of this.#queued) {
+      if (queued.kind === kind && queued.key === key) queued.live = false;
+    }
+  }
+
+  callOffAll(): void {
+    for (const queued of this.#queued) queued.live = false;
   }
 }

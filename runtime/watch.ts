@@ -96,6 +96,24 @@ function attachRemote(
   });
 }
 
+/** Those who watch one actor. */
+export class Watchers {
+  readonly #watches = new Set<Watch>();
+
+  add(watch: Watch): void {
+    this.#watches.add(watch);
+    watch.release = () => {
+      this.#watches.delete(watch);
+    };
+  }
+
+  /** The watched actor ended. */
+  settle(terminated: Terminated): void {
+    for (const watch of this.#watches) watch.settle(terminated);
+    this.#watches.clear();
+  }
+}
+
 /** The unsettled watches of one actor, by target. */
 export class WatchList {
   readonly #ground: WatchGround;

@@ -264,7 +264,7 @@ class VirtualWorld implements Simulation {
       };
     }
     if (failOnAssertion === false) return;
-    host.observeError = (error) => {
+    host.incidents.observe = (error) => {
       if (error instanceof AssertionFailed) this.#defect ??= error;
     };
   }

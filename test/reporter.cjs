@@ -66,8 +66,7 @@ function describe(error) {
   const lines = [error.stack ?? `${error.name}: ${error.message}`];
   const comparable = 'expected' in error && 'actual' in error && error.showDiff !== false;
   if (comparable) {
-    const { stringify } = Mocha.utils;
-    lines.push(`expected: ${stringify(error.expected)}`, `actual:   ${stringify(error.actual)}`);
+    lines.push(Mocha.reporters.Base.generateDiff(error.actual, error.expected).trimEnd());
   }
   if (error.cause !== undefined) lines.push(`caused by: ${describe(error.cause)}`);
   for (const inner of error.errors ?? []) lines.push(`one of: ${describe(inner)}`);

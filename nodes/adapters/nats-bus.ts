@@ -12,6 +12,7 @@ import {
   type ConnectionOptions,
   createInbox,
   credsAuthenticator,
+  Events,
   type Msg,
   type NatsConnection,
   type NatsError,
@@ -191,9 +192,9 @@ class ConnectedNatsBus implements Bus {
   /** The client repeats its events for each failed dial; only changes are passed on. */
   private async followStatus(): Promise<void> {
     for await (const { type, data } of this.connection.status()) {
-      if (type === 'disconnect') this.become('disconnected');
-      else if (type === 'reconnect') this.become('connected');
-      else if (type === 'error') this.log.warn('NATS reports an error', { error: String(data) });
+      if (type === Events.Disconnect) this.become('disconnected');
+      else if (type === Events.Reconnect) this.become('connected');
+      else if (type === Events.Error) this.log.warn('NATS reports an error', { error: data });
     }
   }
 

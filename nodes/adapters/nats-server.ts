@@ -6,7 +6,7 @@
  * is removed with it. Source of the options: docs.nats.io, "Server configuration", for 2.9.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -84,6 +84,16 @@ function findOnPath(name: string): string | undefined {
   return undefined;
 }
 
+/** The command prefix that makes the kernel end a child when we are killed; Linux with util-linux. */
+function dyingWithUs(): readonly string[] {
+  const setpriv = process.platform === 'linux' ? findOnPath('setpriv') : undefined;
+  if (setpriv === undefined) return [];
+  const prefix = [setpriv, '--pdeathsig', 'TERM', '--'];
+  // BusyBox has a setpriv too, which cannot do this.
+  const probe = spawnSync(setpriv, [...prefix.slice(1), 'true'], { stdio: 'ignore' });
+  return probe.status === 0 ? prefix : [];
+}
+
 /** JSON strings are valid in the server's configuration language. */
 function configText(folder: string, options: NatsServerOptions): string {
   return [
@@ -116,11 +126,7 @@ class OwnedServer implements NatsServer {
     this.binary = binary;
     this.folder = folder;
     this.log = log;
-    const setpriv = process.platform === 'linux' ? findOnPath('setpriv') : undefined;
-    const [command, args] =
-      setpriv === undefined
-        ? [binary, ['--config', config]]
-        : [setpriv, ['--pdeathsig', 'TERM', '--', binary, '--config', config]];
+    const [command, ...args] = [...dyingWithUs(), binary, '--config', config] as const;
     this.child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.pid = this.child.pid ?? 0;
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -44,8 +44,8 @@ const heldMs = 3_000;
 
 /**
  * Everything is closed, so the event loop should run dry; should something hold it all the same, the
- * process ends after three seconds. The timer itself holds nothing.
+ * process ends after three seconds, with the exit code it has. The timer itself holds nothing.
  */
-export function leaveEvenIfHeld(exitCode: number): void {
-  setTimeout(() => process.exit(exitCode), heldMs).unref();
+export function leaveEvenIfHeld(): void {
+  setTimeout(() => process.exit(), heldMs).unref();
 }

@@ -1,7 +1,7 @@
 /** Runs a node until it is told to stop or cannot go on: what up, controller, gateway, worker share. */
 
 import type { Cli } from './cli.ts';
-import { CommandFailed, exitCodes } from './errors.ts';
+import { CommandFailed } from './errors.ts';
 import { startProgress } from './progress.ts';
 import { aborted, leaveEvenIfHeld, listenForStop } from './signals.ts';
 
@@ -46,6 +46,6 @@ export async function stay<R extends StayingRoot>(
     throw new CommandFailed(`the ${options.what} ended: ${failure.message}`, 'node_failed', failure);
   } finally {
     signals.release();
-    leaveEvenIfHeld(signals.stop.aborted ? exitCodes.done : exitCodes.failed);
+    leaveEvenIfHeld();
   }
 }

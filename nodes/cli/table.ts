@@ -36,8 +36,8 @@ export function bold(text: string): string {
 }
 
 /** Code points, not UTF-16 units: `µs` and `≥` are as wide as they look. */
-function widthOf(text: string): number {
-  return [...text].length;
+export function widthOf(text: string): number {
+  return Array.from(text).length;
 }
 
 function pad(text: string, width: number, align: 'left' | 'right'): string {

@@ -126,11 +126,13 @@ export class ServiceDiscovery {
     });
   }
 
-  /** No new requests, and no longer to be found; what arrived already is still handled. */
-  leave(): void {
-    for (const subscription of this.subscriptions) {
-      if (!subscription.isClosed()) subscription.unsubscribe();
-    }
+  /** No new requests, and no longer to be found; resolves when what arrived already was handled. */
+  async leave(): Promise<void> {
+    // A drain fails only where the connection is gone, and the subscriptions with it.
+    const left = this.subscriptions.map((subscription) =>
+      subscription.drain().catch(() => undefined),
+    );
+    await Promise.all(left);
   }
 
   private control(verb: 'PING' | 'INFO' | 'STATS', answer: () => object): void {

@@ -20,7 +20,8 @@ import { messageOf } from '../../runtime/errors.ts';
 import { encode } from '../../runtime/wire/codec.ts';
 import { serviceSubject } from '../../runtime/wire/subjects.ts';
 import { decodeRequest, type Encoding } from './decode-request.ts';
-import { EndpointStats, ServiceDiscovery } from './nats-discovery.ts';
+import type { EndpointStats } from './nats-discovery.ts';
+import { ServiceDiscovery } from './nats-discovery.ts';
 import {
   fleetOperations,
   type FleetOperation,
@@ -140,7 +141,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   }
 
   private async drain(): Promise<void> {
-    this.discovery.leave();
+    await this.discovery.leave();
     await this.desk.drain();
     for (const subscription of this.broadcasts) subscription.unsubscribe();
     if (!this.options.connection.isClosed()) {

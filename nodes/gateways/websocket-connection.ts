@@ -120,7 +120,7 @@ export class Connection {
     const encoding = isBinary ? 'msgpack' : 'json';
     const decoded = decodeRequest(bytes, encoding, config);
     if (!decoded.ok) {
-      this.refuse(decoded.error, undefined, encoding);
+      this.refuse(decoded.error, this.idOfTooLarge(decoded.error, bytes, encoding), encoding);
       return;
     }
     const { op } = decoded.value;
@@ -129,6 +129,18 @@ export class Connection {
     } else {
       this.operate(op, decoded.value, encoding);
     }
+  }
+
+  /** So that its client knows which query it was; looking is cheap, since tensors are jumped over. */
+  private idOfTooLarge(
+    error: QueryError,
+    bytes: Uint8Array,
+    encoding: Encoding,
+  ): ClientId | undefined {
+    if (error.code !== 'too_large' || encoding !== 'msgpack') return undefined;
+    const { config } = this.gateway.options;
+    const decoded = decodeRequest(bytes, encoding, { ...config, payloadBytesMax: bytes.length });
+    return decoded.ok ? clientIdOf(decoded.value) : undefined;
   }
 
   private query(value: JsonObject, encoding: Encoding, receivedMs: number, bytes: number): void {

@@ -8,6 +8,7 @@ import { startHttpServer } from '../gateways/http-server.ts';
 import { startNatsService } from '../gateways/nats-service.ts';
 import type { GatewayOptions } from '../gateways/query-desk.ts';
 import type { Node } from '../node.ts';
+import { packageVersion } from '../package-root.ts';
 import { defaultHost, type ListenSettings } from './root.ts';
 
 export interface GatewayPart {
@@ -41,7 +42,12 @@ export async function addGateway(node: Node, settings: ListenSettings): Promise<
   const service =
     node.bus === undefined
       ? undefined
-      : await startNatsService({ ...options, connection: node.bus.connection });
+      : await startNatsService({
+          ...options,
+          connection: node.bus.connection,
+          id: node.name,
+          version: packageVersion(),
+        });
   return {
     dispatcher,
     url: http.url.replace(/^http/, 'ws'),

@@ -35,7 +35,8 @@ export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
   const engine = createOnnxEngine({ host, cores: cores ?? units, config: config.engine, log, metrics });
   const { reload, ...worker } = config.worker;
   const spec = workerSpec({
-    id: node.name,
+    // In a system of one process the node is called after its controller.
+    id: node.kind === 'worker' ? node.name : 'local',
     node: node.name,
     epoch: () => host.epoch,
     hardware,

@@ -32,7 +32,7 @@ addExtension({
   } as never,
   write: ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
     new Uint8Array(buffer, byteOffset, byteLength),
-} as never);
+});
 
 /**
  * One msgpack value. Throws (a programmer's error) on symbols and on integers beyond 64 bits. Dates

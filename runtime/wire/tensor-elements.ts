@@ -52,9 +52,7 @@ export function packElements(
   const packing = new Packing(datatype, shape);
   const nested = shape.length > 1 && Array.isArray(elements[0]);
   const problem = nested ? packing.level(elements, 0) : packing.flat(elements);
-  return problem === undefined
-    ? { ok: true, data: packing.finish() }
-    : { ok: false, problem };
+  return problem === undefined ? { ok: true, data: packing.finish() } : { ok: false, problem };
 }
 
 class Packing {
@@ -179,7 +177,12 @@ class Packing {
   private putInteger(at: number, value: unknown): string | undefined {
     const [least, most] = integerRanges[this.datatype] ?? [0, 0];
     const number = typeof value === 'bigint' ? Number(value) : value;
-    if (typeof number !== 'number' || !Number.isInteger(number) || number < least || number > most) {
+    if (
+      typeof number !== 'number' ||
+      !Number.isInteger(number) ||
+      number < least ||
+      number > most
+    ) {
       return `an integer ${String(least)}..${String(most)}`;
     }
     // Two's complement makes the signed writes the same bits as the unsigned ones.

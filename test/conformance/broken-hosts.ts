@@ -7,7 +7,6 @@ import type {
   ActorContext,
   ActorHost,
   ActorSpec,
-  Address,
   DeadLetterCounter,
   Ref,
 } from '../../runtime/actor.ts';
@@ -15,10 +14,14 @@ import type {
 type Spec = ActorSpec<unknown, unknown>;
 type Context = ActorContext<unknown>;
 
-export interface BrokenHost {
-  /** The promise it breaks. */
+export interface AlteredHost {
   readonly name: string;
   readonly wrap: (host: ActorHost) => ActorHost;
+}
+
+export interface BrokenHost extends AlteredHost {
+  /** The case of the suite that must fail on it. */
+  readonly foundBy: string;
 }
 
 /** A host whose specs are bent, those of children too. */
@@ -111,27 +114,39 @@ function losesQueuedOnStop(host: ActorHost): ActorHost {
   return extended(mute, { deadLetters: hidden });
 }
 
+/** The wrappers alone, with nothing broken: what they find out must not be their own doing. */
+export const unbrokenHosts: readonly AlteredHost[] = [
+  { name: 'bends no spec', wrap: (host) => bend(host, (spec) => spec) },
+  { name: 'bends no context', wrap: (host) => bendContext(host, () => ({})) },
+  { name: 'extends nothing', wrap: (host) => extended(host, {}) },
+];
+
 let timersSet = 0;
 
 export const brokenHosts: readonly BrokenHost[] = [
   {
     name: 'has one lane only',
+    foundBy: 'lets control overtake work that was queued before it',
     wrap: (host) => bend(host, ({ laneOf: _, ...spec }) => spec),
   },
   {
     name: 'reverses the order of messages',
+    foundBy: 'delivers the messages of one sender in the order they were told',
     wrap: (host) => bend(host, (spec) => ({ ...spec, laneOf: alternating() })),
   },
   {
     name: 'has mailboxes without a bound',
+    foundBy: 'bounds the control lane apart from the work lane',
     wrap: (host) => bend(host, (spec) => ({ ...spec, mailboxMax: 1e9 })),
   },
   {
     name: 'forgets to refuse',
+    foundBy: 'refuses with the typed refusal what a full mailbox cannot hold',
     wrap: (host) => bend(host, ({ refuse: _, ...spec }) => spec),
   },
   {
     name: 'runs an actor within the tell that reaches it',
+    foundBy: 'never runs an actor within the tell or spawn that reaches it',
     wrap: (host) =>
       bend(host, (spec) => {
         // As good as synchronous: the first turn happens within spawn.
@@ -141,6 +156,7 @@ export const brokenHosts: readonly BrokenHost[] = [
   },
   {
     name: 'lets effects out before the behaviour returns',
+    foundBy: 'discards the effects of a turn that throws',
     wrap: (host) =>
       bendContext(host, () => ({
         tell: (to, message) => {
@@ -150,34 +166,43 @@ export const brokenHosts: readonly BrokenHost[] = [
   },
   {
     name: 'restarts with the same state object',
+    foundBy: 'discards the state of a turn that throws and starts with a fresh one',
     wrap: (host) => bend(host, remembersState),
   },
   {
     name: 'resumes with the old state after a throw',
+    foundBy: 'ends the timers of an actor that stops or restarts',
     wrap: (host) => bend(host, resumesAfterThrow),
   },
   {
     name: 'restarts without back-off',
+    foundBy:
+      'waits its back-off before a restart, longer each time, and keeps the mailbox meanwhile',
     wrap: (host) => withPolicy(host, { backoff: { initialMs: 0, factor: 1, maxMs: 0 } }),
   },
   {
     name: 'restarts far beyond the intensity',
+    foundBy: 'ends a restart storm at its intensity',
     wrap: (host) => withPolicy(host, { restartsMax: 100 }),
   },
   {
     name: 'never escalates',
+    foundBy: 'treats the parent as failed when a child escalates, and the parent’s policy decides',
     wrap: (host) => withPolicy(host, { onFailure: 'restart' }),
   },
   {
     name: 'skips last words',
+    foundBy: 'stops children before their parents, the youngest first, then lets them speak',
     wrap: (host) => bend(host, ({ onStop: _, ...spec }) => spec),
   },
   {
     name: 'loses silently what is queued on stop',
+    foundBy: 'refuses what is still queued when an actor stops, and what comes later',
     wrap: losesQueuedOnStop,
   },
   {
     name: 'notifies twice',
+    foundBy: 'tells each watcher of an end exactly once, in its own message type',
     wrap: (host) =>
       bendContext(host, (ctx) => ({
         watch: (target, as) => {
@@ -190,14 +215,17 @@ export const brokenHosts: readonly BrokenHost[] = [
   },
   {
     name: 'never notifies',
+    foundBy: 'answers a watch of a dead or unknown actor with not-found, and not within the call',
     wrap: (host) => bendContext(host, () => ({ watch: () => undefined })),
   },
   {
     name: 'ignores unwatch',
+    foundBy: 'is silent after unwatch, also when the notice is queued already',
     wrap: (host) => bendContext(host, () => ({ unwatch: () => undefined })),
   },
   {
     name: 'does not replace a timer that is set again',
+    foundBy: 'replaces a timer that is set again, and keeps those under other keys',
     wrap: (host) =>
       bendContext(host, (ctx) => ({
         after: (delayMs, key, message) => {
@@ -208,15 +236,17 @@ export const brokenHosts: readonly BrokenHost[] = [
   },
   {
     name: 'takes any epoch for the present one',
+    foundBy: 'keeps refs of this process good when the node re-joins under a newer epoch',
     wrap: (host) =>
       extended(host, {
         tell: (to, message) => {
-          host.tell(anyEpoch(to), message);
+          host.tell(anyEpoch(host, to), message);
         },
       }),
   },
   {
     name: 'never gets round to shutting down everything',
+    foundBy: 'shuts down: everything is stopped, children first, and last words reach the ports',
     wrap: (host) => extended(host, { shutdown: () => Promise.resolve() }),
   },
 ];
@@ -245,7 +275,8 @@ function startedAtOnce(host: ActorHost): Context {
   } as unknown as Context;
 }
 
-function anyEpoch<M>(to: Ref<M>): Ref<M> {
-  const { node, path }: Address = to;
-  return { node, epoch: 0, path };
+/** Leaves refs of this process alone: those are good whatever the epoch. */
+function anyEpoch<M>(host: ActorHost, to: Ref<M>): Ref<M> {
+  const plain = Object.getPrototypeOf(to) === Object.prototype;
+  return plain && to.node === host.node ? { ...to, epoch: 0 } : to;
 }

@@ -5,7 +5,7 @@ import { connectNatsBus } from '../../nodes/adapters/nats-bus.ts';
 import { type NatsServer, startNatsServer } from '../../nodes/adapters/nats-server.ts';
 import type { Bus } from '../../runtime/bus.ts';
 import { silentLogger } from '../../runtime/log.ts';
-import { type BusHarness, eventually } from './bus-suite.ts';
+import { type BusHarness, eventually } from './bus-harness.ts';
 import { CuttableBus } from './cuttable-bus.ts';
 
 /** Nodes of one process share one bus; a test cuts the connection each has to it. */

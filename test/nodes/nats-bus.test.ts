@@ -18,7 +18,7 @@ import {
 } from '../../nodes/adapters/nats-server.ts';
 import { BusUnreachable } from '../../runtime/errors.ts';
 import { silentLogger } from '../../runtime/log.ts';
-import { eventually } from '../conformance/bus-suite.ts';
+import { eventually } from '../conformance/bus-harness.ts';
 
 const log = silentLogger;
 const patienceMs = 10_000;

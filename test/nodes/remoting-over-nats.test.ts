@@ -15,7 +15,7 @@ import { silentMetrics } from '../../runtime/metrics.ts';
 import { createNactHost } from '../../runtime/nact-host.ts';
 import { createRemoting, type Remoting } from '../../runtime/remote.ts';
 import { stopPolicy } from '../../runtime/supervision.ts';
-import { eventually } from '../conformance/bus-suite.ts';
+import { eventually } from '../conformance/bus-harness.ts';
 import { testDecoders } from '../runtime/remote-world.ts';
 
 const log = silentLogger;

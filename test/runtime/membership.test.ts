@@ -52,7 +52,7 @@ const table: Record<string, Step[]> = {
 
 describe('grantEpoch', () => {
   for (const [name, steps] of Object.entries(table)) {
-    it(`${name}`, () => {
+    it(name, () => {
       let records: EpochRecords = {};
       for (const { granted, fresh, ...request } of steps) {
         const grant = grantEpoch(records, request, 5);

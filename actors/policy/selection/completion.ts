@@ -34,6 +34,18 @@ export function completionMs(
   return (loadLeft > 0 ? loadLeft : 0) + instance.slowdown * work + view.hopMs;
 }
 
+/** Milliseconds from now until `variant`, not loaded yet, would have loaded and answered. */
+export function loadedMs(view: FleetView, variant: VariantView, batch: number): number {
+  return variant.loadMs + batchMs(variant, batch) + view.hopMs;
+}
+
+/** An earlier attempt failed there: at this instance, or at its worker's door. */
+export function isAvoided(instance: InstanceView, query: QueryView): boolean {
+  return (
+    query.avoid !== undefined && (instance.id === query.avoid || instance.worker.id === query.avoid)
+  );
+}
+
 /** How good a state is for new queries: 2 serve, 1 only if there is nothing better, 0 never. */
 export function usability(instance: InstanceView): 0 | 1 | 2 {
   switch (instance.state) {
@@ -65,7 +77,7 @@ export function firstInstance(
   for (const instance of variant.instances) {
     const usable = usability(instance);
     if (usable === 0) continue;
-    const rank = instance.id === query.avoid ? 0 : usable;
+    const rank = isAvoided(instance, query) ? 0 : usable;
     if (rank < bestRank) continue;
     const ms = completionMs(view, variant, instance, query.batch);
     if (rank === bestRank && ms === bestMs) {
@@ -83,18 +95,27 @@ export function firstInstance(
   return best;
 }
 
-/** Where to load a variant: the least used worker with room for it; ties by id. */
-export function workerForLoad(view: FleetView, variant: VariantView): WorkerView | undefined {
+/**
+ * Where to load a variant: the least used worker with room for it, the one to be avoided last; ties
+ * by id.
+ */
+export function workerForLoad(
+  view: FleetView,
+  variant: VariantView,
+  query: QueryView,
+): WorkerView | undefined {
   let best: WorkerView | undefined;
   for (const worker of view.workers) {
     if (worker.memoryFreeBytes < variant.memoryBytes) continue;
-    if (
-      best === undefined ||
-      worker.utilisation < best.utilisation ||
-      (worker.utilisation === best.utilisation && worker.id < best.id)
-    ) {
-      best = worker;
-    }
+    if (best === undefined || isBetter(worker, best, query.avoid)) best = worker;
   }
   return best;
+}
+
+function isBetter(worker: WorkerView, best: WorkerView, avoid: string | undefined): boolean {
+  if (worker.id === avoid || best.id === avoid) return best.id === avoid;
+  return (
+    worker.utilisation < best.utilisation ||
+    (worker.utilisation === best.utilisation && worker.id < best.id)
+  );
 }

@@ -4,7 +4,8 @@
  *
  * 1. the first variant, in that order, that qualifies and has an instance that answers in time;
  *    if a preferred one was passed over only because it is not loaded, it is loaded meanwhile;
- * 2. else a variant that is fast enough once loaded: load it;
+ * 2. else a variant to load: the first that answers in time even so, or the quickest of those that
+ *    are fast enough once loaded; none while such a one is being loaded already;
  * 3. else the closest: what answers soonest, or `slo_infeasible` with `onMiss: reject`.
  *
  * Deviation from the paper: step 1 counts what is queued, and step 2 is never taken while something
@@ -12,7 +13,14 @@
  */
 
 import type { Random } from '../../../runtime/random.ts';
-import { batchMs, completionMs, firstInstance, usability, workerForLoad } from './completion.ts';
+import {
+  completionMs,
+  firstInstance,
+  isAvoided,
+  loadedMs,
+  usability,
+  workerForLoad,
+} from './completion.ts';
 import {
   fastEnough,
   latencyMissed,
@@ -22,15 +30,39 @@ import {
   qualifies,
   tooLate,
 } from './requirement.ts';
-import type { FleetView, InstanceView, QueryView, Selection, VariantView } from './view.ts';
+import type {
+  FleetView,
+  InstanceView,
+  Preload,
+  QueryView,
+  Selection,
+  VariantView,
+  WorkerView,
+} from './view.ts';
 
 /** A load is worth its while when the better variant costs at most this share of the one serving. */
 const preloadBelow = 0.8;
 
-interface Found {
-  variant: VariantView;
-  instance: InstanceView;
-  ms: number;
+interface Warm {
+  readonly variant: VariantView;
+  readonly instance: InstanceView;
+  readonly ms: number;
+}
+
+interface Cold {
+  readonly variant: VariantView;
+  readonly worker: WorkerView;
+  /** Until it has loaded and answered. */
+  readonly ms: number;
+}
+
+/** What the search for an instance in time came upon on its way. */
+interface Passed {
+  /** The first of the order that is not loaded and would be fast enough. */
+  readonly cold: VariantView | undefined;
+  /** Something fast enough is being loaded. */
+  readonly coming: boolean;
+  readonly soonest: Warm | undefined;
 }
 
 export interface FitOrder {
@@ -53,109 +85,126 @@ export function selectFirstFit(
   random: Random,
   order: FitOrder,
 ): Selection {
-  const { variants } = view;
   let cold: VariantView | undefined;
-  let soonest: Found | undefined;
+  let coming = false;
+  let soonest: Warm | undefined;
   let qualified = false;
-  for (let step = 0; step < variants.length; step += 1) {
-    const variant = variants[order.descending ? variants.length - 1 - step : step];
+  for (let step = 0; step < view.variants.length; step += 1) {
+    const variant = variantAt(view, order, step);
     if (variant === undefined || !qualifies(variant, query)) continue;
     qualified = true;
-    const instance = variant.instances.length > 0 ? firstInstance(view, variant, query, random) : undefined;
+    const instance = firstInstance(view, variant, query, random);
     if (instance === undefined) {
-      if (cold === undefined && fastEnough(view, variant, query)) cold = variant;
+      if (cold === undefined && !coming && fastEnough(view, variant, query)) cold = variant;
       continue;
     }
     const ms = completionMs(view, variant, instance, query.batch);
-    if (ms <= query.sloLeftMs && usability(instance) === 2 && instance.id !== query.avoid) {
-      return placed(view, query, { variant, instance, ms }, order, cold);
+    if (ms <= query.sloLeftMs && usability(instance) === 2 && !isAvoided(instance, query)) {
+      const better = cold !== undefined && order.worthLoading(cold, variant) ? cold : undefined;
+      const reason = `${order.preferred} loaded variant that answers in time`;
+      return placedWarm(view, query, { variant, instance, ms }, reason, better);
     }
+    if (instance.state === 'loading' && fastEnough(view, variant, query)) coming = true;
     if (soonest === undefined || ms < soonest.ms) soonest = { variant, instance, ms };
   }
   if (!qualified) return nothingQualifies(view, query);
-  return closest(view, query, cold, soonest, order);
+  return closest(view, query, order, { cold, coming, soonest });
 }
 
-function placed(
-  view: FleetView,
-  query: QueryView,
-  found: Found,
-  order: FitOrder,
-  cold: VariantView | undefined,
-): Selection {
-  const better = cold !== undefined && order.worthLoading(cold, found.variant) ? cold : undefined;
-  const worker = better === undefined ? undefined : workerForLoad(view, better);
-  return {
-    kind: 'place',
-    variant: found.variant,
-    instance: found.instance,
-    worker: found.instance.worker,
-    predictedMs: found.ms,
-    missed: found.ms <= query.sloLeftMs ? noMiss : latencyMissed,
-    reason: `${order.preferred} loaded variant that answers in time (predicted ${found.ms.toFixed(1)} ms)`,
-    preload: better === undefined || worker === undefined ? undefined : { variant: better, worker },
-  };
+function variantAt(view: FleetView, order: FitOrder, step: number): VariantView | undefined {
+  return view.variants[order.descending ? view.variants.length - 1 - step : step];
 }
 
-/** Nothing loaded answers in time: load, or serve late, or refuse. */
-function closest(
-  view: FleetView,
-  query: QueryView,
-  cold: VariantView | undefined,
-  soonest: Found | undefined,
-  order: FitOrder,
-): Selection {
-  const toLoad = cold ?? (soonest === undefined ? fastestToAnswer(view, query) : undefined);
-  const worker = toLoad === undefined ? undefined : workerForLoad(view, toLoad);
-  const coldMs =
-    toLoad === undefined || worker === undefined
-      ? Infinity
-      : toLoad.loadMs + batchMs(toLoad, query.batch) + view.hopMs;
+/** Nothing active answers in time: load, or serve as soon as can be, or refuse. */
+function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Passed): Selection {
+  const { cold, coming, soonest } = passed;
   const warmMs = soonest?.ms ?? Infinity;
-  if (coldMs === Infinity && soonest === undefined) {
-    return { kind: 'refuse', error: nowhereToRun(view) };
+  const inTime = warmMs <= query.sloLeftMs;
+  const loads = inTime || coming ? noLoads : loadsOf(view, query, order);
+  const load = loads.suitable ?? (soonest === undefined ? loads.quickest : undefined);
+  if (query.onMiss === 'reject' && Math.min(load?.ms ?? Infinity, warmMs) > query.sloLeftMs) {
+    const nearest = (loads.quickest?.ms ?? Infinity) < warmMs ? loads.quickest : soonest;
+    const error = nearest === undefined ? nowhereToRun(view) : tooLate(query, nearest);
+    return { kind: 'refuse', error, preload: preloadOf(view, query, cold) };
   }
-  const soonestMs = Math.min(coldMs, warmMs);
-  if (query.onMiss === 'reject' && soonestMs > query.sloLeftMs) {
-    const name = (coldMs < warmMs ? toLoad?.id : soonest?.variant.id) ?? 'none';
-    return { kind: 'refuse', error: tooLate(query, soonestMs, name) };
+  if (load !== undefined && load.ms <= warmMs) return placedCold(query, load);
+  if (soonest === undefined) {
+    return { kind: 'refuse', error: nowhereToRun(view), preload: undefined };
   }
-  if (toLoad !== undefined && worker !== undefined && coldMs <= warmMs) {
-    return {
-      kind: 'place',
-      variant: toLoad,
-      instance: undefined,
-      worker,
-      predictedMs: coldMs,
-      missed: coldMs <= query.sloLeftMs ? noMiss : latencyMissed,
-      reason: `${order.preferred} variant that qualifies, not loaded: load it on ${worker.id}`,
-      preload: undefined,
-    };
+  const reason = inTime
+    ? 'nothing active answers in time, this does'
+    : 'nothing answers in time; soonest of those that qualify';
+  return placedWarm(view, query, soonest, reason, cold);
+}
+
+interface Loads {
+  /** The first of the order that answers in time; else the quickest that is fast enough once loaded. */
+  readonly suitable: Cold | undefined;
+  readonly quickest: Cold | undefined;
+}
+
+const noLoads: Loads = { suitable: undefined, quickest: undefined };
+
+/** Case I, step 2: what could be loaded for the query, of the variants that there is room for. */
+function loadsOf(view: FleetView, query: QueryView, order: FitOrder): Loads {
+  let quickest: Cold | undefined;
+  let fast: Cold | undefined;
+  for (let step = 0; step < view.variants.length; step += 1) {
+    const variant = variantAt(view, order, step);
+    if (variant === undefined || !qualifies(variant, query) || isLoaded(variant)) continue;
+    const worker = workerForLoad(view, variant, query);
+    if (worker === undefined) continue;
+    const load = { variant, worker, ms: loadedMs(view, variant, query.batch) };
+    if (load.ms <= query.sloLeftMs) return { suitable: load, quickest: load };
+    if (quickest === undefined || load.ms < quickest.ms) quickest = load;
+    if (fastEnough(view, variant, query) && load.ms < (fast?.ms ?? Infinity)) fast = load;
   }
-  if (soonest === undefined) return { kind: 'refuse', error: nowhereToRun(view) };
+  return { suitable: fast, quickest };
+}
+
+function isLoaded(variant: VariantView): boolean {
+  return variant.instances.some((instance) => usability(instance) > 0);
+}
+
+function placedWarm(
+  view: FleetView,
+  query: QueryView,
+  { variant, instance, ms }: Warm,
+  reason: string,
+  better: VariantView | undefined,
+): Selection {
   return {
     kind: 'place',
-    variant: soonest.variant,
-    instance: soonest.instance,
-    worker: soonest.instance.worker,
-    predictedMs: soonest.ms,
-    missed: soonest.ms <= query.sloLeftMs ? noMiss : latencyMissed,
-    reason: `nothing answers in time; soonest of those that qualify (predicted ${soonest.ms.toFixed(1)} ms)`,
-    preload: toLoad === undefined || worker === undefined ? undefined : { variant: toLoad, worker },
+    variant,
+    instance,
+    worker: instance.worker,
+    predictedMs: ms,
+    missed: ms <= query.sloLeftMs ? noMiss : latencyMissed,
+    reason: `${reason} (predicted ${ms.toFixed(1)} ms)`,
+    preload: preloadOf(view, query, better),
   };
 }
 
-/** Case I, step 2: the least load + inference time. */
-function fastestToAnswer(view: FleetView, query: QueryView): VariantView | undefined {
-  let best: VariantView | undefined;
-  let bestMs = Infinity;
-  for (const variant of view.variants) {
-    if (!qualifies(variant, query)) continue;
-    const ms = variant.loadMs + batchMs(variant, query.batch);
-    if (ms < bestMs) {
-      best = variant;
-      bestMs = ms;
-    }
-  }
-  return best;
+function placedCold(query: QueryView, { variant, worker, ms }: Cold): Selection {
+  const inTime = ms <= query.sloLeftMs;
+  const why = inTime ? 'answers in time even so' : 'is the quickest to';
+  return {
+    kind: 'place',
+    variant,
+    instance: undefined,
+    worker,
+    predictedMs: ms,
+    missed: inTime ? noMiss : latencyMissed,
+    reason: `nothing loaded answers in time; ${variant.id} ${why}: load it on ${worker.id}`,
+    preload: undefined,
+  };
+}
+
+function preloadOf(
+  view: FleetView,
+  query: QueryView,
+  variant: VariantView | undefined,
+): Preload | undefined {
+  const worker = variant === undefined ? undefined : workerForLoad(view, variant, query);
+  return variant === undefined || worker === undefined ? undefined : { variant, worker };
 }

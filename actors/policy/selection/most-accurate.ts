@@ -16,7 +16,12 @@ const accurateFirst: FitOrder = {
 const sortedByAccuracy = new WeakMap<readonly VariantView[], readonly VariantView[]>();
 
 export function selectMostAccurate(view: FleetView, query: QueryView, random: Random): Selection {
-  return selectFirstFit({ ...view, variants: byAccuracy(view.variants) }, query, random, accurateFirst);
+  return selectFirstFit(
+    { ...view, variants: byAccuracy(view.variants) },
+    query,
+    random,
+    accurateFirst,
+  );
 }
 
 /** Ascending; the dispatcher makes a new list whenever the registry changes, so once a list is enough. */

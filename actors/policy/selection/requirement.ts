@@ -50,17 +50,24 @@ export function nothingQualifies(view: FleetView, query: QueryView): Selection {
       `no variant has both; at that cost the best accuracy is ${String(best)} %, ` +
       `at that accuracy the least cost is ${least.toPrecision(3)} USD`;
   }
-  return { kind: 'refuse', error: queryError('slo_infeasible', what, { nearest }) };
+  return {
+    kind: 'refuse',
+    error: queryError('slo_infeasible', what, { nearest }),
+    preload: undefined,
+  };
 }
 
-/** With `onMiss: reject`: nobody can answer within the latency asked. */
-export function tooLate(query: QueryView, predictedMs: number, fastest: string): QueryError {
-  const nearest = Math.ceil(predictedMs * 10) / 10;
+/** With `onMiss: reject`: nobody can answer within the latency asked; `nearest` would be first. */
+export function tooLate(
+  query: QueryView,
+  nearest: { readonly variant: VariantView; readonly ms: number },
+): QueryError {
+  const latencyMs = Math.ceil(nearest.ms * 10) / 10;
   return queryError(
     'slo_infeasible',
     `nothing answers within ${String(query.slo.latencyMs ?? 0)} ms now; ` +
-      `the nearest is ${String(nearest)} ms by ${fastest}`,
-    { nearest: { latencyMs: nearest } },
+      `the nearest is ${String(latencyMs)} ms by ${nearest.variant.id}`,
+    { nearest: { latencyMs } },
   );
 }
 

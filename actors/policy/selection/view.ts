@@ -58,8 +58,13 @@ export interface QueryView {
   /** Left of the SLO's latency, and of the hard bound. */
   readonly sloLeftMs: number;
   readonly timeoutLeftMs: number;
-  /** Where an earlier attempt failed: taken again only when there is nothing else. */
+  /** Instance or worker where an earlier attempt failed: taken again only for want of others. */
   readonly avoid: string | undefined;
+}
+
+export interface Preload {
+  readonly variant: VariantView;
+  readonly worker: WorkerView;
 }
 
 export type Selection =
@@ -73,8 +78,13 @@ export type Selection =
       readonly missed: readonly SloField[];
       readonly reason: string;
       /** A better variant that should load meanwhile. */
-      readonly preload: { readonly variant: VariantView; readonly worker: WorkerView } | undefined;
+      readonly preload: Preload | undefined;
     }
-  | { readonly kind: 'refuse'; readonly error: QueryError };
+  | {
+      readonly kind: 'refuse';
+      readonly error: QueryError;
+      /** What would serve such queries once loaded: without it they would be refused for ever. */
+      readonly preload: Preload | undefined;
+    };
 
 export type VariantSelector = (view: FleetView, query: QueryView, random: Random) => Selection;

@@ -41,6 +41,9 @@ export class InFlight {
   }
 }
 
+/** A generator that waits for a distant arrival looks up this often, to see whether to stop. */
+const lookUpMs = 100;
+
 /** Sends at `arrivals` (ms from now); resolves when the last was sent, not when it was answered. */
 export function runOpenLoop(
   options: GeneratorOptions,
@@ -57,7 +60,7 @@ export function runOpenLoop(
         const dueMs = startMs + next.value;
         const waitMs = dueMs - clock.nowMs();
         if (waitMs > 0) {
-          clock.schedule(waitMs, pump);
+          clock.schedule(Math.min(waitMs, lookUpMs), pump);
           return;
         }
         sendOne(options, inFlight, index, dueMs);

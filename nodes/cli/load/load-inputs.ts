@@ -68,8 +68,8 @@ function randomElement(datatype: Datatype, random: Random): number | boolean | s
 
 /**
  * Each row of a batch as a query of its own. The batch axis is the variable dimension that the
- * inputs begin with; what does not begin with one is the same for every row. Inputs without a batch
- * come back as they are.
+ * inputs begin with; what does not begin with one is the same for every row. Inputs without a batch,
+ * and those that carry state (its batch axis lies elsewhere), come back as they are.
  */
 export function rowsOf(
   inputs: NamedTensors,
@@ -82,7 +82,11 @@ export function rowsOf(
     rowsMax,
     ...batched.map((input) => inputs[input.name]?.shape[0] ?? 1),
   );
-  const splittable = batched.every((input) => bytesPerElement(input.datatype) > 0);
+  const carriesState = signature.some(
+    (input) => input.state !== undefined && inputs[input.name] !== undefined,
+  );
+  const splittable =
+    !carriesState && batched.every((input) => bytesPerElement(input.datatype) > 0);
   if (batched.length === 0 || rows <= 1 || !splittable) return [inputs];
   return Array.from({ length: rows }, (_, row) => ({
     ...inputs,

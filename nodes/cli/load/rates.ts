@@ -1,19 +1,35 @@
 /** Rates of an open-loop load: one rate for a duration, or a trace file with one rate a line. */
 
+import { readFileSync } from 'node:fs';
+
+import { messageOf } from '../../../runtime/errors.ts';
 import { CommandFailed } from '../errors.ts';
 import type { RateSegment } from './arrivals.ts';
 
 const linesMax = 10_000_000;
 
+export interface TraceOptions {
+  readonly stepMs: number;
+  readonly scale: number;
+  readonly durationMs: number;
+}
+
+/** Fails with CommandFailed. */
+export function readTrace(file: string, options: TraceOptions): RateSegment[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandFailed(`cannot read the trace ${file}: ${messageOf(error)}`, 'bad_file', error);
+  }
+  return parseTrace(text, file, options);
+}
+
 /**
  * A trace: queries per second, one number a line, each for `stepMs`; empty lines and `#` comments are
  * skipped. `scale` multiplies every rate. Cut after `durationMs`.
  */
-export function parseTrace(
-  text: string,
-  file: string,
-  options: { readonly stepMs: number; readonly scale: number; readonly durationMs: number },
-): RateSegment[] {
+export function parseTrace(text: string, file: string, options: TraceOptions): RateSegment[] {
   const segments: RateSegment[] = [];
   const lines = text.split('\n');
   if (lines.length > linesMax) {

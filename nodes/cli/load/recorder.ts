@@ -69,6 +69,13 @@ export class LoadRecorder {
     if (this.recent.length >= 2 * recentMax) this.recent = this.recent.slice(-recentMax);
   }
 
+  /** Sent, and no longer waited for. */
+  giveUp(unanswered: number): void {
+    if (unanswered === 0) return;
+    this.queries += unanswered;
+    this.errors.set('unanswered', unanswered);
+  }
+
   get failed(): number {
     return this.queries - this.ok;
   }

@@ -33,10 +33,7 @@ describe('feeds', () => {
     const h = tensorOf('FP32', [2, 1, 3], Float32Array.of(1, 2, 3, 4, 5, 6));
     const first = query([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     const second = query([11, 12, 13, 14, 15]);
-    const feed = feedBatch(plan, [
-      first,
-      { ...second, inputs: { ...second.inputs, h } },
-    ]);
+    const feed = feedBatch(plan, [first, { ...second, inputs: { ...second.inputs, h } }]);
     expect(feed.shapes).to.deep.equal([[3, 3], [], [2, 3, 3]]);
     expect(feed.byteLengths).to.deep.equal([36, 8, 72]);
     const body = new Uint8Array(Buffer.concat(feed.body.pieces));
@@ -45,9 +42,7 @@ describe('feeds', () => {
       Array.from(typedArrayOf({ datatype: 'FP32', data: body.slice(from, from + bytes) }), Number);
     expect(floats(0, 36)).to.deep.equal([3, 4, 5, 8, 9, 10, 13, 14, 15]);
     expect(body[40]).to.equal(16);
-    expect(floats(48, 72)).to.deep.equal([
-      0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 4, 5, 6,
-    ]);
+    expect(floats(48, 72)).to.deep.equal([0, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0, 4, 5, 6]);
   });
 
   it('fetch the outputs that any query wants', () => {
@@ -64,7 +59,9 @@ describe('feeds', () => {
   it('give each query its part of what it wants and no more', () => {
     const queries = [query([1, 2, 3, 4, 5], { outputs: ['hNext'] }), query([1, 2, 3, 4, 5])];
     const body = new Uint8Array(24 + 48);
-    new Float32Array(body.buffer).set([1, 2, 3, 4, 5, 6, 10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42]);
+    new Float32Array(body.buffer).set([
+      1, 2, 3, 4, 5, 6, 10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42,
+    ]);
     const shapes = [
       [2, 3],
       [2, 2, 3],
@@ -80,9 +77,8 @@ describe('feeds', () => {
   it('refuse an output whose batch axis is not the batch', () => {
     const x = tensorOf('FP32', [2, 4], new Float32Array(8));
     const queries: EngineQuery[] = [{ inputs: { x }, batch: 2, outputs: undefined }];
-    expect(() => answerBatch(simple, queries, [0], [1, [[3, 3]], [36]], new Uint8Array(36))).to.throw(
-      EngineFailed,
-      'output "y" has shape [3, 3]',
-    );
+    expect(() =>
+      answerBatch(simple, queries, [0], [1, [[3, 3]], [36]], new Uint8Array(36)),
+    ).to.throw(EngineFailed, 'output "y" has shape [3, 3]');
   });
 });

@@ -48,29 +48,33 @@ describe('frames on a lane’s socket', () => {
   for (const keepChunks of [true, false]) {
     it(`come out as they went in, however cut, ${keepChunks ? 'as views' : 'copied'}`, () => {
       fc.assert(
-        fc.property(samples, fc.infiniteStream(fc.integer({ min: 1, max: 9_000 })), (sent, cuts) => {
-          const stream = Buffer.concat(sent.map(encodeSample));
-          const seen: unknown[] = [];
-          const reader = new FrameReader({
-            frameBytesMax,
-            keepChunks,
-            onFrame: (head, body) => {
-              const lengths = (sent[seen.length]?.tensors ?? []).map(({ length }) => length);
-              seen.push({ head: decode(head), tensors: tensorsOf(body, lengths) });
-              if (!keepChunks) expect(body.byteOffset % 8).to.equal(0);
-            },
-          });
-          for (let at = 0; at < stream.length;) {
-            const size: number = cuts.next().value ?? 1;
-            reader.push(new Uint8Array(stream.subarray(at, at + size)));
-            at += size;
-          }
-          const wanted = sent.map(({ head, tensors }) => ({
-            head,
-            tensors: tensors.map((tensor) => Buffer.from(tensor)),
-          }));
-          expect(seen).to.deep.equal(wanted);
-        }),
+        fc.property(
+          samples,
+          fc.infiniteStream(fc.integer({ min: 1, max: 9_000 })),
+          (sent, cuts) => {
+            const stream = Buffer.concat(sent.map(encodeSample));
+            const seen: unknown[] = [];
+            const reader = new FrameReader({
+              frameBytesMax,
+              keepChunks,
+              onFrame: (head, body) => {
+                const lengths = (sent[seen.length]?.tensors ?? []).map(({ length }) => length);
+                seen.push({ head: decode(head), tensors: tensorsOf(body, lengths) });
+                if (!keepChunks) expect(body.byteOffset % 8).to.equal(0);
+              },
+            });
+            for (let at = 0; at < stream.length;) {
+              const size: number = cuts.next().value ?? 1;
+              reader.push(new Uint8Array(stream.subarray(at, at + size)));
+              at += size;
+            }
+            const wanted = sent.map(({ head, tensors }) => ({
+              head,
+              tensors: tensors.map((tensor) => Buffer.from(tensor)),
+            }));
+            expect(seen).to.deep.equal(wanted);
+          },
+        ),
         { numRuns: 60 },
       );
     });

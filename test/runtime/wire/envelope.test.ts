@@ -117,7 +117,7 @@ describe('an envelope', () => {
 
   it('is rejected when it is too short, or no list', () => {
     expect(() => decodeEnvelope(encode(fields.slice(0, 14)))).to.throw(FrameRejected);
-    expect(() => decodeEnvelope(encode({ ...fields }))).to.throw(FrameRejected);
+    expect(() => decodeEnvelope(encode(Object.assign({}, fields)))).to.throw(FrameRejected);
     expect(() => decodeEnvelope(encode('envelope'))).to.throw(FrameRejected);
   });
 });

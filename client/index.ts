@@ -1,0 +1,163 @@
+/**
+ * The TypeScript client: `connect`, then `query`. Over WebSocket it runs in Node and in a browser,
+ * over NATS in Node. What is expected to go wrong with a query is its answer, never a throw.
+ *
+ *     const client = await connect('ws://127.0.0.1:8080');
+ *     const answer = await client.query({ task: 'digit-classification', dataset: 'mnist',
+ *       slo: { latencyMs: 20 }, inputs: { image: { shape: [1, 1, 28, 28], data: pixels } } });
+ */
+
+import type {
+  ArchitectureDescription,
+  InstanceDescription,
+  TaskDescription,
+  VariantDescription,
+  WorkerDescription,
+} from '../actors/domain/fleet-description.ts';
+import { queryError } from '../actors/domain/outcome.ts';
+import { type Answer, readAnswer } from './answer.ts';
+import { ClientError } from './client-error.ts';
+import { openNats } from './nats-transport.ts';
+import { buildRequest, type Query } from './request.ts';
+import { failure, type Operation, type Transport } from './transport.ts';
+import { openWebSocket } from './websocket-transport.ts';
+
+export type { Answer, OutputTensor, RefusedAnswer, ServedAnswer } from './answer.ts';
+export type { Query, TensorData, TensorInput } from './request.ts';
+export { ClientError } from './client-error.ts';
+
+export interface ConnectOptions {
+  /** Asked for elsewhere than on loopback. */
+  readonly token?: string;
+  /** For the first connection, and for how long a query waits for a lost one. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+export interface QueryOptions {
+  /** Aborting cancels: the query is then answered `cancelled`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FleetFilter {
+  readonly task?: string;
+  readonly dataset?: string;
+  readonly architecture?: string;
+}
+
+const defaultTimeoutMs = 30_000;
+const describeTimeoutMs = 10_000;
+const defaultConnectTimeoutMs = 5_000;
+
+/**
+ * Connects to `ws://`, `wss://` (`http://`, `https://` mean the same) or `nats://`, where several
+ * servers are separated by commas. Throws ClientError: `unavailable`, `unauthorized`, `bad_input`.
+ */
+export async function connect(url: string, options: ConnectOptions = {}): Promise<InfaasClient> {
+  const { token, connectTimeoutMs = defaultConnectTimeoutMs } = options;
+  const scheme = /^([a-z]+):\/\/./i.exec(url)?.[1]?.toLowerCase();
+  switch (scheme) {
+    case 'ws':
+    case 'wss':
+    case 'http':
+    case 'https':
+      return new InfaasClient(await openWebSocket(webSocketUrl(url), { token, connectTimeoutMs }));
+    case 'nats':
+    case 'tls':
+      return new InfaasClient(await openNats(url, { token, connectTimeoutMs }));
+    default: {
+      const message = `${url}: expected a URL ws://…, wss://… or nats://…`;
+      throw new ClientError(queryError('bad_input', message));
+    }
+  }
+}
+
+/** The path may be left out. */
+function webSocketUrl(url: string): string {
+  const parsed = new URL(url.replace(/^http/i, 'ws'));
+  if (parsed.pathname === '/') parsed.pathname = '/v1/ws';
+  return parsed.href;
+}
+
+/** A connection to a gateway. Any number of queries may be in flight at once. */
+export class InfaasClient {
+  private readonly transport: Transport;
+  private readonly inFlight = new Set<string>();
+  private requests = 0;
+
+  /** Use `connect`. */
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  /** Resolves with the answer, also where it is a refusal; never rejects. */
+  async query(query: Query, options: QueryOptions = {}): Promise<Answer> {
+    const id = query.id ?? this.nextId();
+    const { signal } = options;
+    if (this.inFlight.has(id)) {
+      return readAnswer(id, failure('bad_input', `id: "${id}" is the id of a query in flight`));
+    }
+    if (signal?.aborted === true) {
+      return readAnswer(id, failure('cancelled', 'cancelled before it was sent'));
+    }
+    const built = buildRequest(query, id);
+    if (!built.ok) return readAnswer(id, failure('bad_input', built.problem));
+    const cancel = (): void => this.cancel(id);
+    this.inFlight.add(id);
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const timeoutMs = query.timeoutMs ?? defaultTimeoutMs;
+      return readAnswer(id, await this.transport.request('query', id, built.body, timeoutMs));
+    } finally {
+      this.inFlight.delete(id);
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** The query is then answered `cancelled`, unless its answer was on its way already. */
+  cancel(id: string): void {
+    this.transport.cancel(id);
+  }
+
+  /** What can be asked for. This and its like throw ClientError. */
+  tasks(filter: FleetFilter = {}): Promise<readonly TaskDescription[]> {
+    return this.describe('tasks', filter);
+  }
+
+  architectures(filter: FleetFilter = {}): Promise<readonly ArchitectureDescription[]> {
+    return this.describe('architectures', filter);
+  }
+
+  variants(filter: FleetFilter = {}): Promise<readonly VariantDescription[]> {
+    return this.describe('variants', filter);
+  }
+
+  workers(): Promise<readonly WorkerDescription[]> {
+    return this.describe('workers', {});
+  }
+
+  instances(filter: FleetFilter = {}): Promise<readonly InstanceDescription[]> {
+    return this.describe('instances', filter);
+  }
+
+  /** Queries in flight are answered `unavailable`. */
+  close(): Promise<void> {
+    return this.transport.close();
+  }
+
+  private async describe<T>(
+    operation: Exclude<Operation, 'query'>,
+    filter: FleetFilter,
+  ): Promise<readonly T[]> {
+    const id = this.nextId();
+    const body = { ...filter };
+    const answer = await this.transport.request(operation, id, body, describeTimeoutMs);
+    const rows = answer[operation];
+    if (answer.ok && Array.isArray(rows)) return rows as readonly T[];
+    throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));
+  }
+
+  private nextId(): string {
+    this.requests += 1;
+    return `c${String(this.requests)}`;
+  }
+}

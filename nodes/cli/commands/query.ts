@@ -1,0 +1,90 @@
+/** `infaas query`: one query, and who answered it, how fast, how right. */
+
+import type { Command } from 'commander';
+
+import { answerJson, describeAnswer } from '../answer-text.ts';
+import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
+import {
+  addConnectionOptions,
+  addJsonOption,
+  addSelectorOptions,
+  chooseSystem,
+  type SelectorOptions,
+  selectorOf,
+  sloOf,
+} from '../client-options.ts';
+import { QueryWasRefused } from '../errors.ts';
+import { collect } from '../option-values.ts';
+import {
+  queryForRefusal,
+  signatureOf,
+  type System,
+  type SystemAnswer,
+  type SystemQuery,
+} from '../system.ts';
+
+interface QueryOptions extends SelectorOptions {
+  readonly input: readonly string[];
+  readonly output?: readonly string[];
+  readonly json?: boolean;
+}
+
+export const addQueryCommand: AddCommand = (program, cli) => {
+  const command = program
+    .command('query')
+    .summary('ask one query')
+    .description(
+      'Asks one query and prints who answered, how fast, and whether the SLO was met.\n' +
+        'Exits with 4 when the system refuses it.',
+    );
+  addSelectorOptions(command)
+    .requiredOption(
+      '--input <file>',
+      'JSON, .npy or PNG; NAME=FILE for one of several inputs, - for JSON from stdin',
+      collect,
+    )
+    .option('--output <name>', 'only this output; may be repeated', collect);
+  addJsonOption(addConnectionOptions(command))
+    .addHelpText(
+      'after',
+      examples(
+        'infaas query --task digit-classification --dataset mnist --accuracy 98 --latency 20 \\',
+        '  --input digit.png',
+        'infaas query --variant cnn-small-fp32 --input digit.npy --json',
+      ),
+    )
+    .action((options: QueryOptions, invoked: Command) => runQuery(cli, options, invoked));
+};
+
+async function runQuery(cli: Cli, options: QueryOptions, command: Command): Promise<void> {
+  const selector = selectorOf(options);
+  const chosen = chooseSystem(command);
+  const { withSystem } = await import('../connection.ts');
+  const answer = await withSystem(cli.terminal, chosen, async (system) => {
+    const signature = await signatureOf(system, selector);
+    if (signature === undefined) return system.query(queryForRefusal(selector));
+    const { readInputs } = await import('../read-input.ts');
+    const { inputs, notes } = readInputs(options.input, signature.inputs);
+    for (const note of notes) cli.terminal.err(note);
+    return ask(system, { ...selector, inputs }, options);
+  });
+  report(cli, answer, options);
+}
+
+function ask(system: System, query: SystemQuery, options: QueryOptions): Promise<SystemAnswer> {
+  return system.query({
+    ...query,
+    slo: sloOf(options),
+    onMiss: options.onMiss,
+    ...(options.timeout === undefined ? {} : { timeoutMs: options.timeout }),
+    ...(options.priority === undefined ? {} : { priority: options.priority }),
+    ...(options.output === undefined ? {} : { outputs: options.output }),
+  });
+}
+
+/** With `--json` a refusal is a document too: it is the answer. */
+function report(cli: Cli, answer: SystemAnswer, options: QueryOptions): void {
+  if (options.json === true) printJson(cli.terminal, answerJson(answer));
+  if (!answer.ok) throw new QueryWasRefused(answer.error);
+  if (options.json !== true) cli.terminal.out(describeAnswer(answer, sloOf(options)));
+}

@@ -1,0 +1,100 @@
+/**
+ * Reaches a running system through the client library, over WebSocket or NATS alike, and says what to
+ * do where it cannot be reached.
+ */
+
+import { type Answer, ClientError, connect, type InfaasClient } from '../../client/index.ts';
+import { CommandFailed } from './errors.ts';
+import type { ChosenSystem } from './client-options.ts';
+import { startProgress } from './progress.ts';
+import type { System, SystemAnswer, SystemQuery } from './system.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Fails with CommandFailed when nobody answers there, or not with this token. */
+export async function connectToSystem({ url, token }: ChosenSystem): Promise<System> {
+  try {
+    return new ClientSystem(await connect(url, token === undefined ? {} : { token }), url);
+  } catch (error) {
+    throw explained(error, url);
+  }
+}
+
+/** Connects, uses, closes. What takes longer than a second is said. */
+export async function withSystem<T>(
+  terminal: Terminal,
+  chosen: ChosenSystem,
+  use: (system: System) => Promise<T>,
+): Promise<T> {
+  const progress = startProgress(terminal, `waiting for ${chosen.url} …`);
+  try {
+    const system = await connectToSystem(chosen);
+    try {
+      return await use(system);
+    } finally {
+      await system.close();
+    }
+  } finally {
+    progress.done();
+  }
+}
+
+class ClientSystem implements System {
+  private readonly client: InfaasClient;
+  private readonly url: string;
+
+  constructor(client: InfaasClient, url: string) {
+    this.client = client;
+    this.url = url;
+  }
+
+  async query(query: SystemQuery): Promise<SystemAnswer> {
+    return systemAnswer(await this.client.query(query));
+  }
+
+  tasks: System['tasks'] = (filters) => this.listed(this.client.tasks(filters));
+  architectures: System['architectures'] = (filters) =>
+    this.listed(this.client.architectures(filters));
+  variants: System['variants'] = (filters) => this.listed(this.client.variants(filters));
+  workers: System['workers'] = () => this.listed(this.client.workers());
+  instances: System['instances'] = () => this.listed(this.client.instances());
+
+  close(): Promise<void> {
+    return this.client.close();
+  }
+
+  private async listed<T>(rows: Promise<readonly T[]>): Promise<readonly T[]> {
+    try {
+      return await rows;
+    } catch (error) {
+      throw explained(error, this.url);
+    }
+  }
+}
+
+/** Outputs as tensors of bytes again, which is what this side prints and sends on. */
+function systemAnswer(answer: Answer): SystemAnswer {
+  if (!answer.ok) return answer;
+  const outputs = Object.entries(answer.outputs).map(
+    ([name, { datatype, shape, bytes }]) => [name, { datatype, shape, data: bytes }] as const,
+  );
+  return { ...answer, outputs: Object.fromEntries(outputs) };
+}
+
+function explained(error: unknown, url: string): unknown {
+  if (!(error instanceof ClientError)) return error;
+  return new CommandFailed(messageFor(error, url), error.code, error);
+}
+
+function messageFor({ code, message }: ClientError, url: string): string {
+  const overNats = /^(nats|tls):/.test(url);
+  if (code === 'unauthorized') {
+    return `${url} does not let us in: ${message}. Give its token with --token or INFAAS_TOKEN`;
+  }
+  if (code !== 'unavailable') return `${url}: ${message}`;
+  return overNats
+    ? `no system answers at ${url}: ${message}.\n` +
+        `Start one with \`infaas controller --nats ${url} --zoo\` and \`infaas worker --nats ${url}\`, ` +
+        'or say where it is with --nats'
+    : `no system answers at ${url}: ${message}.\n` +
+        'Start one with `infaas up --zoo`, or say where it is with --url or --nats';
+}
