@@ -158,6 +158,6 @@ export class InfaasClient {
 
   private nextId(): string {
     this.requests += 1;
-    return `c${String(this.requests)}`;
+    return `c${this.requests}`;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Requests to the NATS service `infaas`, in msgpack. Node only: the package `nats` is loaded lazily.
+ * Requests to the NATS service `infaas`, in msgpack. Node only: the package `nats` is loaded late.
  *
  * NATS says at once when there is no gateway, but not when the gateway that took a query dies. So
  * what waits longer is asked after now and then (`infaas.v1.held`, heard by every gateway); what no
@@ -96,7 +96,8 @@ class NatsTransport implements Transport {
     const frame = encode({ ...body, id });
     const most = this.connection.info?.max_payload ?? Infinity;
     if (frame.length > most) {
-      const message = `the query has ${frame.length} bytes; the NATS server takes ${most} (max_payload)`;
+      const message =
+        `the query has ${frame.length} bytes; ` + `the NATS server takes ${most} (max_payload)`;
       return failure('too_large', message);
     }
     const reply = this.inbox + String((this.requests += 1));

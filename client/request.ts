@@ -5,6 +5,7 @@ import { packElements } from '../runtime/wire/tensor-elements.ts';
 import {
   bytesOf,
   type Datatype,
+  datatypes,
   isDatatype,
   type NumericArray,
   type Tensor,
@@ -58,8 +59,9 @@ export function buildRequest(query: Query, id: string): BuiltRequest {
 }
 
 function buildTensor({ datatype, shape, data }: TensorInput): Tensor | string {
-  if (datatype !== undefined && !isDatatype(datatype))
-    return `unknown datatype ${String(datatype)}`;
+  if (datatype !== undefined && !isDatatype(datatype)) {
+    return `datatype: expected one of ${datatypes.join(', ')}`;
+  }
   if (ArrayBuffer.isView(data)) {
     const own = datatypeOf(data);
     if (own === undefined) return 'data: expected a typed array or an array';

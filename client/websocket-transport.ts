@@ -1,8 +1,8 @@
 /**
- * Requests over one WebSocket, in msgpack. In a browser the browser's own, in Node the package `ws`.
+ * Requests over one WebSocket, in msgpack: a browser's own, or in Node that of the package `ws`.
  *
- * When the connection is lost, whatever was in flight is answered `unavailable` (the gateway may have
- * died with it), and the transport dials again, with back-off, until it is closed.
+ * When the connection is lost, whatever was in flight is answered `unavailable` (the gateway may
+ * have died with it), and the transport dials again, with back-off, until it is closed.
  */
 
 import { decode, encode } from '../runtime/wire/codec.ts';

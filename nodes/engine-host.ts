@@ -11,14 +11,13 @@ import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 
 import { entryPointBeside } from './engine/entry-point.ts';
-import type { LaneSettings } from './engine/messages.ts';
+import type { HostSettings, LaneSettings } from './engine/messages.ts';
 
 const controlFd = 3;
 /** How long the lanes may take to close once the worker process is gone. */
 const orphanedMs = 1_000;
 
-const [lanesText = '1', frameBytesMaxText = '0'] = process.argv.slice(2);
-const lanes = Number(lanesText);
+const { lanes, ...settings } = JSON.parse(process.argv[2] ?? '') as HostSettings;
 const { url, execArgv } = entryPointBeside(import.meta.url, './engine/lane');
 
 const control = new Socket({ fd: controlFd, readable: true, writable: false });
@@ -32,10 +31,7 @@ control.resume();
 
 let running = lanes;
 for (let lane = 0; lane < lanes; lane += 1) {
-  const workerData: LaneSettings = {
-    fd: controlFd + 1 + lane,
-    frameBytesMax: Number(frameBytesMaxText),
-  };
+  const workerData: LaneSettings = { fd: controlFd + 1 + lane, ...settings };
   const worker = new Worker(url, { workerData, execArgv: [...execArgv] });
   worker.on('error', (error) => {
     die(`lane ${String(lane)}: ${error.stack ?? error.message}`);

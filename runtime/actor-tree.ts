@@ -63,7 +63,7 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
   readonly #outside: Cell;
   #epoch = 0;
   #closing = false;
-  /** Told while a refusal is under way: a refusal is not refused, lest two full actors play tennis. */
+  /** A refusal is under way. It is not refused itself, lest two full actors answer for ever. */
   #refusing = false;
 
   constructor(options: TreeOptions, scheduler: CellScheduler) {

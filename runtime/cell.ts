@@ -3,9 +3,9 @@
  *
  * Both hosts share it, so that what the simulator proves is what production runs. It absorbs what
  * nact 7.6.2 would get wrong: state is rebuilt by `start` on a restart (nact reuses the object),
- * decisions are our own (nact's escalate followed by a resume wedges a child), a throw anywhere ends
- * in a count and a log line (not in an unhandled rejection), and what was queued on stop is refused
- * or counted (not lost). Stopping a subtree is one step, children first: there is no half-stopped
+ * decisions are our own (nact's escalate followed by a resume wedges a child), a throw anywhere
+ * ends in a count and a log line (not in an unhandled rejection), and what was queued on stop is
+ * refused or counted (not lost). Stopping a subtree is one step, children first: there is no half-stopped
  * actor for others to observe.
  */
 

@@ -89,7 +89,7 @@ export class EffectBuffer {
 
   /**
    * Carries out the segment from `base` on for `actor`. Returns whether the actor stopped itself:
-   * that comes last, so that what it told after `ctx.stop()` still leaves, and before its last words.
+   * that comes last, so that what it told after `ctx.stop()` still leaves before its last words.
    */
   commit(base: number, actor: EffectActor, target: EffectTarget): boolean {
     const end = this.#size;

@@ -3,7 +3,7 @@
  * the runtime, so that the hot path neither hashes a path nor searches a tree.
  *
  * The pointer is a private field: enumeration, JSON, msgpack and structured clone do not see it, so
- * a ref stays plain data. A ref that went through bytes has lost the pointer and is resolved by path.
+ * a ref stays plain data. One that went through bytes has lost the pointer and is found by path.
  */
 
 import type { Address, NodeId } from './actor.ts';

@@ -15,7 +15,7 @@ export class SelfMessage {
   /** The timer's key, or the key of the watch. */
   readonly key: string;
   readonly message: unknown;
-  /** Set when making the message threw: its turn throws this, so that the actor's policy decides. */
+  /** Set when making the message threw: its turn fails with this, and the policy decides. */
   readonly failure: { readonly error: unknown } | undefined;
 
   constructor(

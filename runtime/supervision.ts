@@ -42,7 +42,7 @@ export function decideAfterFailure(
   const recent = history.filter((atMs) => nowMs - atMs < policy.withinMs);
   if (recent.length >= policy.restartsMax) return { do: 'stop', why: 'intensity' };
   const { initialMs, factor, maxMs } = policy.backoff;
-  // Without an initial delay there is none at all; the product would be NaN once the power overflows.
+  // Without an initial delay there is none: the product would be NaN once the power overflows.
   const afterMs = initialMs === 0 ? 0 : Math.min(maxMs, initialMs * factor ** recent.length);
   return { do: 'restart', afterMs, history: [...recent, nowMs] };
 }

@@ -1,6 +1,6 @@
 /**
- * The events of a simulation, ordered by (due, tie-break, sequence): a binary heap whose keys lie in
- * typed arrays, so that pushing and popping allocate nothing.
+ * The events of a simulation, ordered by (due, tie-break, sequence): a binary heap whose keys lie
+ * in typed arrays, so that pushing and popping allocate nothing.
  */
 
 export interface SimEvent {

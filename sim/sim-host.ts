@@ -39,7 +39,7 @@ export interface SimulationOptions {
    * messages for ever let time pass, as they would in reality.
    */
   readonly turnMs?: number;
-  /** A failed assertion in an actor ends the run, since it is a programmer's error. Default: true. */
+  /** A failed assertion in an actor ends the run: it is a programmer's error. Default: true. */
   readonly failOnAssertion?: boolean;
   readonly eventsPerInstantMax?: number;
   readonly trace?: (entry: TraceEntry) => void;

@@ -354,7 +354,7 @@ async function main(words: readonly string[]): Promise<void> {
 const [first, path] = process.argv.slice(2);
 if (first === '--profile-of' && path !== undefined) {
   process.send?.(await measureProfile(readVariant(path)));
-  process.disconnect?.();
+  process.disconnect();
 } else {
   await main(process.argv.slice(2));
 }

@@ -107,22 +107,30 @@ class Engine {
   }
 
   private load({ instanceId, variant, replyTo }: Command<'engine.load-variant'>): void {
-    const known = this.residents.has(instanceId);
-    if (this.closed || known) {
-      const message = known ? `${instanceId} is loaded already` : 'the engine is shutting down';
+    const refuse = (message: string): void => {
       this.tell(replyTo, { type: 'instance.load-failed', message });
-      return;
-    }
-    this.sessions += 1;
-    const resident: Resident = {
-      variant,
-      plan: planFeeds(variant),
-      replyTo,
-      residence: this.pool.settle(variant.id),
-      session: this.sessions,
     };
+    if (this.closed) {
+      refuse('the engine is shutting down');
+    } else if (this.residents.has(instanceId)) {
+      refuse(`${instanceId} is loaded already`);
+    } else {
+      try {
+        this.settle(instanceId, variant, replyTo);
+      } catch (error) {
+        refuse(`no engine host for it: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  /** Throws where no process can be started at all. */
+  private settle(instanceId: InstanceId, variant: Variant, replyTo: Ref<EngineEvent>): void {
+    const residence = this.pool.settle(variant.id);
+    this.sessions += 1;
+    const plan = planFeeds(variant);
+    const resident: Resident = { variant, plan, replyTo, residence, session: this.sessions };
     this.residents.set(instanceId, resident);
-    resident.residence.lane.submit(
+    residence.lane.submit(
       {
         variantId: variant.id,
         what: 'its load',
@@ -221,7 +229,6 @@ class Engine {
 }
 
 function loadRequest({ variant, plan, session }: Resident, config: EngineConfig): LoadRequest {
-  const { optimisation, cpuArena, memoryPattern, measureMs } = config;
   return {
     type: 'load',
     session,
@@ -229,8 +236,7 @@ function loadRequest({ variant, plan, session }: Resident, config: EngineConfig)
     inputs: plan.inputs.map(({ graph }) => graph),
     outputs: plan.outputs.map(({ graph }) => graph),
     batchMax: variant.batchMax,
-    settings: { optimisation, cpuArena, memoryPattern },
-    measureMs,
+    measureMs: config.measureMs,
   };
 }
 

@@ -5,7 +5,7 @@
 
 import type { Cancel, Clock } from '../../runtime/clock.ts';
 
-/** `setTimeout` fires at once for longer delays (they overflow 32 bits), so those are taken in steps. */
+/** `setTimeout` fires at once for longer delays (beyond 32 bits), so those are taken in steps. */
 const STEP_MAX_MS = 2 ** 31 - 1;
 
 export interface SystemClockOptions {

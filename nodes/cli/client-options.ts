@@ -89,7 +89,11 @@ export function addSelectorOptions(command: Command): Command {
         .choices(['best-effort', 'reject'])
         .default('best-effort'),
     )
-    .option('--timeout <ms>', 'give up after so many milliseconds (the system: 30000)', parsePositive)
+    .option(
+      '--timeout <ms>',
+      'give up after so many milliseconds (the system: 30000)',
+      parsePositive,
+    )
     .option('--priority <0..9>', 'higher is served first', parsePriority);
 }
 
@@ -111,7 +115,8 @@ export function selectorOf(options: SelectorOptions): QuerySelector {
   ];
   const choice = '--task T [--dataset D], --architecture A or --variant V';
   if (given.length === 0) throw new UsageError(`say what to ask: ${choice}`);
-  if (given.length > 1) throw new UsageError(`${given.join(' and ')} exclude each other: ${choice}`);
+  if (given.length > 1)
+    throw new UsageError(`${given.join(' and ')} exclude each other: ${choice}`);
   if (dataset !== undefined && task === undefined) {
     throw new UsageError('--dataset goes with --task');
   }

@@ -80,12 +80,18 @@ function systemAnswer(answer: Answer): SystemAnswer {
   return { ...answer, outputs: Object.fromEntries(outputs) };
 }
 
+/** The client names the address first, and so do we. */
+function withoutAddress(message: string): string {
+  return message.replace(/^[a-z]+:\/\/\S+?(?:: | cannot be reached: )/, '');
+}
+
 function explained(error: unknown, url: string): unknown {
   if (!(error instanceof ClientError)) return error;
   return new CommandFailed(messageFor(error, url), error.code, error);
 }
 
-function messageFor({ code, message }: ClientError, url: string): string {
+function messageFor({ code, message: whole }: ClientError, url: string): string {
+  const message = withoutAddress(whole);
   const overNats = /^(nats|tls):/.test(url);
   if (code === 'unauthorized') {
     return `${url} does not let us in: ${message}. Give its token with --token or INFAAS_TOKEN`;

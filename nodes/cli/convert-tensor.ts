@@ -7,8 +7,7 @@ import { bytesOf, type Datatype, type Tensor, typedArrayOf } from '../../runtime
 import { elementsOf, packElements } from '../../runtime/wire/tensor-elements.ts';
 
 export type Converted =
-  | { readonly ok: true; readonly tensor: Tensor }
-  | { readonly ok: false; readonly problem: string };
+  { readonly ok: true; readonly tensor: Tensor } | { readonly ok: false; readonly problem: string };
 
 /** Each element times `scale`, as `datatype`; the shape stays. */
 export function convertTensor(tensor: Tensor, datatype: Datatype, scale = 1): Converted {

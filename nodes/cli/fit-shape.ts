@@ -17,10 +17,7 @@ export function fitShape(
 }
 
 /** Walks both shapes; a dimension of 1 may be missing on either side. */
-function align(
-  have: readonly number[],
-  wanted: readonly number[],
-): readonly number[] | undefined {
+function align(have: readonly number[], wanted: readonly number[]): readonly number[] | undefined {
   const [size, ...haveRest] = have;
   const [want, ...wantedRest] = wanted;
   if (want === undefined) return have.every((left) => left === 1) ? [] : undefined;

@@ -28,9 +28,7 @@ export function formatPercent(percent: number): string {
 }
 
 export function formatRange(least: number, most: number): string {
-  return least === most
-    ? formatPercent(least)
-    : `${formatPercent(least)}–${formatPercent(most)}`;
+  return least === most ? formatPercent(least) : `${formatPercent(least)}–${formatPercent(most)}`;
 }
 
 export function formatUsd(usd: number): string {

@@ -78,7 +78,10 @@ function arrayOf(header: string, body: Uint8Array, file: string): NpyArray {
 function parseShape(dimensions: string, file: string): number[] {
   const parts = dimensions.split(',').map((part) => part.trim());
   const shape = parts.filter((part) => part !== '').map((part) => Number(part.replace(/L$/, '')));
-  if (shape.length > dimensionsMax || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
+  if (
+    shape.length > dimensionsMax ||
+    shape.some((size) => !Number.isSafeInteger(size) || size < 0)
+  ) {
     throw invalid(file, `its shape (${dimensions}) is not one`);
   }
   return shape;

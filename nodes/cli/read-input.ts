@@ -67,7 +67,9 @@ function readOne(
     const input = theInput(file, name, signature, 'an image');
     const planes = decodePng(content, file);
     const tensor = imageTensor(planes, input, file);
-    notes.push(`${file}: ${String(planes.width)} × ${String(planes.height)} → ${shapeText(tensor)}`);
+    notes.push(
+      `${file}: ${String(planes.width)} × ${String(planes.height)} → ${shapeText(tensor)}`,
+    );
     return { [input.name]: tensor };
   }
   if (content[0] === 0x93) {

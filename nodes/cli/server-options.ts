@@ -6,6 +6,7 @@
 import { type Command, Option } from 'commander';
 
 import type { LogLevel } from '../adapters/logger.ts';
+import { UsageError } from './errors.ts';
 import { collect, parseNatsUrl, parsePort } from './option-values.ts';
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
@@ -26,8 +27,15 @@ export function addNodeOptions(command: Command): Command {
     );
 }
 
-export interface NameOption {
+export interface MemberOptions {
+  readonly nats?: string;
   readonly name?: string;
+}
+
+/** Asked for here and not by commander, which would complain of it before a misspelt option. */
+export function natsOf({ nats }: MemberOptions): string {
+  if (nats !== undefined) return nats;
+  throw new UsageError('say which system to join: --nats nats://HOST:4222 (or INFAAS_NATS)');
 }
 
 /** `--nats` of a node that cannot do without, and the node's name. */
@@ -36,8 +44,7 @@ export function addMemberOptions(command: Command, kind: string): Command {
     .addOption(
       new Option('--nats <url>', 'the NATS server or servers of the system')
         .env('INFAAS_NATS')
-        .argParser(parseNatsUrl)
-        .makeOptionMandatory(),
+        .argParser(parseNatsUrl),
     )
     .addOption(new Option('--name <name>', `name of this ${kind}`).env('INFAAS_NAME'));
 }
@@ -78,7 +85,9 @@ export function addModelOptions(command: Command): Command {
     .option('--zoo', 'register the bundled models')
     .option('--model <manifest>', 'register this model; may be repeated', collect)
     .addOption(
-      new Option('--data <dir>', 'where the store is kept').env('INFAAS_DATA').default(defaultDataDir),
+      new Option('--data <dir>', 'where the store is kept')
+        .env('INFAAS_DATA')
+        .default(defaultDataDir),
     );
 }
 

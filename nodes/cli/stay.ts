@@ -31,10 +31,7 @@ export async function stay<R extends StayingRoot>(
     const progress = startProgress(terminal, `starting the ${options.what} …`);
     const root = await options.start().finally(() => progress.done());
     if (!signals.stop.aborted) options.started(root);
-    const failure = await Promise.race([
-      root.failed,
-      aborted(signals.stop).then(() => undefined),
-    ]);
+    const failure = await Promise.race([root.failed, aborted(signals.stop).then(() => undefined)]);
     if (failure === undefined) {
       await root.close();
       terminal.err('stopped');
@@ -43,7 +40,11 @@ export async function stay<R extends StayingRoot>(
     // The rest may be unable to end in good order now; what went wrong is said whatever happens.
     terminal.err(`the ${options.what} cannot go on: ${failure.message}`);
     await root.close().catch(() => undefined);
-    throw new CommandFailed(`the ${options.what} ended: ${failure.message}`, 'node_failed', failure);
+    throw new CommandFailed(
+      `the ${options.what} ended: ${failure.message}`,
+      'node_failed',
+      failure,
+    );
   } finally {
     signals.release();
     leaveEvenIfHeld();

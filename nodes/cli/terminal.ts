@@ -21,14 +21,14 @@ export interface Terminal {
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
   leaveQuietlyOnBrokenPipe(stdout);
-  const outIsTty = Boolean(stdout.isTTY);
+  const outIsTty = stdout.isTTY;
   const noColour = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
   return {
     out: (text) => void stdout.write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
     errRaw: (text) => void stderr.write(text),
     outIsTty,
-    errIsTty: Boolean(stderr.isTTY),
+    errIsTty: stderr.isTTY,
     colours: outIsTty && !noColour && env['TERM'] !== 'dumb',
     environment: env,
   };

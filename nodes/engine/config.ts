@@ -10,7 +10,7 @@ export const engineConfigSchema = z.object({
   /** A load beyond this counts as hung and costs the host. Reading and hashing included. */
   loadHangMs: milliseconds.default(60_000),
   /** A host whose lanes are not all ready after this is killed. */
-  startTimeoutMs: milliseconds.default(15_000),
+  startTimeoutMs: milliseconds.default(30_000),
   /** How long a shutdown waits for batches to finish before it kills. */
   shutdownMs: milliseconds.default(2_000),
   /** Added to the hosts' niceness, so that beats and gateways come first. */

@@ -16,6 +16,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { EngineConfig } from './config.ts';
 import { entryPointBeside } from './entry-point.ts';
+import type { HostSettings } from './messages.ts';
 import { LaneLink, type LaneTask } from './lane-link.ts';
 
 export interface HostProcessOptions {
@@ -128,13 +129,15 @@ export class HostProcess {
 
 function spawnHost({ lanes, pin, config }: HostProcessOptions): ChildProcess {
   const { url, execArgv } = entryPointBeside(import.meta.url, '../engine-host');
+  const { frameBytesMax, optimisation, cpuArena, memoryPattern } = config;
+  const session = { optimisation, cpuArena, memoryPattern };
+  const settings: HostSettings = { lanes, frameBytesMax, session };
   const [command, ...args] = [
     ...pin,
     process.execPath,
     ...execArgv,
     fileURLToPath(url),
-    String(lanes),
-    String(config.frameBytesMax),
+    JSON.stringify(settings),
   ];
   const pipes = Array.from({ length: lanes + 1 }, () => 'pipe' as const);
   const child = spawn(command, args, {

@@ -14,14 +14,14 @@ import { decode } from '../../runtime/wire/codec.ts';
 import { encodeFrame, FrameBody, FrameReader, writeChunks } from './frames.ts';
 import type { LaneReply, LaneRequest, LaneSettings, LoadRequest, RunRequest } from './messages.ts';
 import { measureSession } from './measure.ts';
-import { createSession, type LaneSession, runSession } from './session.ts';
+import { createSession, type LaneSession, runSession, warmRuntime } from './session.ts';
 
 interface Work {
   readonly request: LaneRequest;
   readonly body: Uint8Array;
 }
 
-const { fd, frameBytesMax } = workerData as LaneSettings;
+const { fd, frameBytesMax, session: sessionSettings } = workerData as LaneSettings;
 const sessions = new Map<number, LaneSession>();
 const waiting: Work[] = [];
 let working = false;
@@ -62,7 +62,11 @@ socket.on('error', () => {
   closing = true;
   void work();
 });
+working = true;
+await warmRuntime(sessionSettings);
 reply({ type: 'ready' });
+working = false;
+void work();
 
 /** Large frames are read right to where they belong, small ones by the dozen. */
 function largeRest(): Uint8Array | undefined {
@@ -110,7 +114,7 @@ async function run(request: RunRequest, body: Uint8Array): Promise<void> {
 
 async function load(request: LoadRequest): Promise<LaneReply> {
   const before = process.memoryUsage.rss();
-  const session = await createSession(request);
+  const session = await createSession(request, sessionSettings);
   const measured = await measureSession(session, request);
   sessions.set(request.session, session);
   const growth = process.memoryUsage.rss() - before;

@@ -33,7 +33,6 @@ export interface LoadRequest {
   readonly inputs: readonly GraphTensor[];
   readonly outputs: readonly GraphTensor[];
   readonly batchMax: number;
-  readonly settings: SessionSettings;
   /** Most time to spend on measuring after the load. */
   readonly measureMs: number;
 }
@@ -82,9 +81,17 @@ export type LaneReply =
   | { readonly type: 'failed'; readonly message: string }
   | RanReply;
 
-/** What the worker process tells a lane's thread when it starts. */
+/** What an engine host is told when it starts, as one JSON argument. */
+export interface HostSettings {
+  readonly lanes: number;
+  readonly frameBytesMax: number;
+  readonly session: SessionSettings;
+}
+
+/** What a lane's thread is told when it starts. */
 export interface LaneSettings {
   /** Inherited end of the socket to the worker process. */
   readonly fd: number;
   readonly frameBytesMax: number;
+  readonly session: SessionSettings;
 }

@@ -35,7 +35,8 @@ export function createAuthenticator(config: AuthConfig): Authenticate {
   if (tokens.length > 0) return (request) => byToken(request, tokens);
   if (!isLoopback(config.host)) {
     throw new ConfigInvalid(
-      `listening on ${config.host} is open to other machines and needs a token: configure one, or listen on 127.0.0.1`,
+      `listening on ${config.host} is open to other machines and needs a token: ` +
+        'configure one, or listen on 127.0.0.1',
       config.host,
     );
   }

@@ -28,7 +28,7 @@ export const gatewayConfigSchema = z.strictObject({
       }),
     )
     .default([]),
-  /** Web pages that may connect without a token, besides those of this machine: `https://host:port`. */
+  /** Pages (`https://host:port`) that may connect without a token, besides this machine's. */
   allowedOrigins: z.array(z.string().min(1)).default([]),
   /** Names in the `Host` header by which a listener without a token may be called. */
   allowedHosts: z.array(z.string().min(1)).default([]),

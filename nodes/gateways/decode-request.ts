@@ -1,10 +1,10 @@
 /**
  * Untrusted bytes to an untrusted value: msgpack or JSON, bounded before anything is built of them.
  *
- * JSON.parse recurses as deep as it is told and blocks while it works, so depth and number of values
- * are counted first, in one pass over the bytes (structure is ASCII, and UTF-8 has no ASCII inside
- * other characters). Keys such as `__proto__` do no harm here: JSON.parse makes them own properties,
- * and the parsers refuse every key that they don't know.
+ * JSON.parse recurses as deep as it is told and blocks while it works, so depth and values are
+ * counted first, in one pass over the bytes (structure is ASCII, and UTF-8 has no ASCII within
+ * other characters). Keys such as `__proto__` do no harm here: JSON.parse makes own properties of
+ * them, and the parsers refuse every key that they don't know.
  */
 
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
@@ -45,7 +45,7 @@ export function decodeRequest(
 
 /** Said alike by every gateway. */
 export function payloadTooLarge(bytes: number, bytesMax: number): string {
-  return `a request of ${String(bytes)} bytes is over the limit of ${String(bytesMax)} (payloadBytesMax)`;
+  return `a request of ${bytes} bytes is over the limit of ${bytesMax} (payloadBytesMax)`;
 }
 
 /** An object with string keys: neither an array nor bytes. */
@@ -69,7 +69,7 @@ function decodeFrame(bytes: Uint8Array, limits: DecodeLimits): Decoded {
     return { value: decode(bytes, limits) };
   } catch (error) {
     if (!(error instanceof FrameRejected)) throw error;
-    const tooMany = error.message.includes(`more than ${String(limits.valuesMax)} values`);
+    const tooMany = error.message.includes(`more than ${limits.valuesMax} values`);
     return {
       error: tooMany
         ? queryError('too_large', `${error.message}; send tensors as bytes`)
@@ -80,8 +80,9 @@ function decodeFrame(bytes: Uint8Array, limits: DecodeLimits): Decoded {
 
 function decodeJson(bytes: Uint8Array, limits: DecodeLimits): Decoded {
   if (bytes.length > limits.jsonBytesMax) {
-    const most = String(limits.jsonBytesMax);
-    const message = `JSON of ${String(bytes.length)} bytes is over the limit of ${most} (jsonBytesMax); send larger queries as msgpack`;
+    const message =
+      `JSON of ${bytes.length} bytes is over the limit of ${limits.jsonBytesMax} ` +
+      '(jsonBytesMax); send larger queries as msgpack';
     return { error: queryError('too_large', message) };
   }
   const unfit = inspectJson(bytes, limits);
@@ -113,7 +114,7 @@ export function inspectJson(
         depth += 1;
         values += 1;
         if (depth > limits.depthMax) {
-          const message = `JSON nested deeper than ${String(limits.depthMax)} (at byte ${String(at)})`;
+          const message = `JSON nested deeper than ${limits.depthMax} (at byte ${at})`;
           return queryError('bad_input', message);
         }
         break;
@@ -131,7 +132,7 @@ export function inspectJson(
   return values > limits.valuesMax
     ? queryError(
         'too_large',
-        `JSON of more than ${String(limits.valuesMax)} values; send tensors as bytes in msgpack`,
+        `JSON of more than ${limits.valuesMax} values; send tensors as bytes in msgpack`,
       )
     : undefined;
 }

@@ -80,7 +80,7 @@ function createTls(
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
-      const where = `${host}:${String(port)}`;
+      const where = `${host}:${port}`;
       const what = `cannot listen on ${where}: ${error.message}; choose another port or host`;
       reject(new ConfigInvalid(what, where, error));
     });
@@ -108,7 +108,7 @@ class RunningHttpServer implements GatewayHttpServer {
     this.port = (server.address() as AddressInfo).port;
     const { host, tls } = options.config;
     const name = host.includes(':') ? `[${host}]` : host;
-    this.url = `${tls === undefined ? 'http' : 'https'}://${name}:${String(this.port)}`;
+    this.url = `${tls === undefined ? 'http' : 'https'}://${name}:${this.port}`;
     this.http = new HttpGateway(options);
     this.webSocket = new WebSocketGateway(options);
     server.on('request', (request, response) => {
@@ -250,7 +250,7 @@ function refuseUpgrade(socket: Duplex, status: number, error: QueryError): void 
   const body = String(printError(error, undefined, 'json'));
   socket.end(
     [
-      `HTTP/1.1 ${String(status)} Refused`,
+      `HTTP/1.1 ${status} Refused`,
       'Connection: close',
       'Content-Type: application/json',
       `Content-Length: ${String(Buffer.byteLength(body))}`,

@@ -9,6 +9,7 @@ import type { FleetDescription } from '../../actors/domain/fleet-description.ts'
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer } from '../../actors/domain/query.ts';
+import { show } from '../../runtime/wire/tensor-elements.ts';
 import { decodeRequest, type Encoding, payloadTooLarge } from './decode-request.ts';
 import { type FleetOperation, operationRefused, parseFilters, selectFleet } from './operations.ts';
 import { clientIdOf, parseQuery } from './parse-query.ts';
@@ -63,7 +64,9 @@ export class HttpGateway implements DeskListener<Exchange> {
       encoding: answerEncoding(request, kind ?? 'json'),
     };
     if (kind === undefined) {
-      const message = `Content-Type: expected application/json or application/msgpack, got ${JSON.stringify(request.headers['content-type'])}`;
+      const given = show(request.headers['content-type']);
+      const known = Object.values(contentTypes).join(' or ');
+      const message = `Content-Type: expected ${known}, got ${given}`;
       respondError(exchange, queryError('bad_input', message, { field: 'Content-Type' }), 415);
       return;
     }
@@ -100,15 +103,13 @@ export class HttpGateway implements DeskListener<Exchange> {
     const refusal = this.desk.refusal(body.length);
     if (refusal !== undefined) return { error: refusal, clientId };
     const { encoding, principal, response } = exchange;
+    const { request } = parsed;
+    const { timeoutMs } = request;
+    const bytes = body.length;
     this.desk.submit(
-      queryId,
-      exchange,
-      clientId,
-      encoding,
-      parsed.request,
+      { queryId, origin: exchange, clientId, encoding, bytes, receivedMs, timeoutMs },
+      request,
       principal,
-      receivedMs,
-      body.length,
     );
     response.once('close', () => {
       if (!response.writableFinished) this.desk.abandon(queryId);

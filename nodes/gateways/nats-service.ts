@@ -1,13 +1,13 @@
 /**
- * The NATS gateway: a service `infaas` after ADR-32, with an endpoint an operation. Payload msgpack,
- * or JSON with the header `Content-Type: application/json`; NATS balances over the gateways.
+ * The NATS gateway: a service `infaas` after ADR-32, with an endpoint an operation. Payload
+ * msgpack, or JSON with the header `Content-Type: application/json`; NATS balances over gateways.
  *
  * By hand rather than by the client's services API, which counts no answered error as one, keeps
  * time in whole milliseconds, and takes a query as done when its handler returned.
  *
- * Two subjects beside the endpoints reach all gateways at once, since nobody knows which one holds a
- * query; they name queries by their reply subjects, which only their client knows: `infaas.v1.cancel`,
- * and `infaas.v1.held`, by which a client learns that the gateway of its query died.
+ * Two subjects beside the endpoints reach all gateways at once, since nobody knows which one holds
+ * a query; they name queries by their reply subjects, which only their client knows:
+ * `infaas.v1.cancel`, and `infaas.v1.held`, by which a client learns that its gateway died.
  */
 
 import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
@@ -41,7 +41,7 @@ import {
 
 export interface NatsServiceOptions extends GatewayOptions {
   readonly connection: NatsConnection;
-  /** Whoever may publish here has the server's credentials already. Default: the local principal. */
+  /** Whoever may publish here has the server's credentials. Default: the local principal. */
   readonly principal?: Principal;
   /** This gateway among those of its kind; also its id in the service's discovery. */
   readonly id: string;
@@ -176,15 +176,12 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
       return;
     }
     this.byReply.set(reply, queryId);
+    const { timeoutMs } = parsed.request;
+    const bytes = message.data.length;
     this.desk.submit(
-      queryId,
-      request,
-      clientId,
-      encoding,
+      { queryId, origin: request, clientId, encoding, bytes, receivedMs: startedMs, timeoutMs },
       parsed.request,
       this.principal,
-      startedMs,
-      message.data.length,
     );
   }
 
@@ -236,7 +233,9 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     const payload = typeof body === 'string' ? new TextEncoder().encode(body) : body;
     const most = (this.options.connection.info?.max_payload ?? Infinity) - headerBytes;
     if (payload.length > most && error === undefined) {
-      const message = `the answer of ${String(payload.length)} bytes is over the NATS server's limit (max_payload); ask for fewer outputs, or over WebSocket`;
+      const message =
+        `the answer of ${payload.length} bytes is over the NATS server's limit (max_payload); ` +
+        'ask for fewer outputs, or over WebSocket';
       this.refuse(request, queryError('too_large', message), clientId, encoding);
       return;
     }

@@ -81,7 +81,7 @@ function refuse(field: string, message: string): ParsedFilters {
   return { ok: false, error: queryError('bad_input', message, { field }) };
 }
 
-/** `{ tasks: [...] }`: the rows of one operation that the filters let through. Workers have none. */
+/** `{ tasks: [...] }`: the rows of an operation that the filters let through; workers have none. */
 export function selectFleet(
   fleet: FleetDescription,
   op: FleetOperation,

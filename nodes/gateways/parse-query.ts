@@ -73,7 +73,7 @@ export function clientIdOf(value: JsonObject): ClientId | undefined {
 export function clientIdProblem(value: JsonObject, required: boolean): QueryError | undefined {
   const { id } = value;
   if (isClientId(id) || (!required && (id === undefined || id === null))) return undefined;
-  const expected = `a string of 1..${String(clientIdLengthMax)} characters or an integer`;
+  const expected = `a string of 1..${clientIdLengthMax} characters or an integer`;
   return badField('id', expected, id).error;
 }
 
@@ -124,7 +124,7 @@ function parseSelector(value: JsonObject): Selector {
 function optionalName(field: string, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string' && value.length > 0 && value.length <= nameLengthMax) return value;
-  throw badField(field, `a string of 1..${String(nameLengthMax)} characters`, value);
+  throw badField(field, `a string of 1..${nameLengthMax} characters`, value);
 }
 
 const noSlo: Slo = {};
@@ -168,7 +168,7 @@ function parseTimeout(value: unknown, limits: QueryLimits): number {
   const most = limits.timeoutMsMax;
   if (value === undefined || value === null) return Math.min(defaultTimeoutMs, most);
   if (typeof value === 'number' && value >= 1 && value <= most) return value;
-  throw badField('timeoutMs', `a number 1..${String(most)}`, value);
+  throw badField('timeoutMs', `a number 1..${most}`, value);
 }
 
 function parsePriority(value: unknown): number {
@@ -185,7 +185,7 @@ function parseInputs(value: unknown, limits: QueryLimits): NamedTensors {
     throw badInput('inputs', 'inputs: expected at least one tensor, got none');
   if (names.length > limits.inputsMax) {
     const most = String(limits.inputsMax);
-    throw tooLarge(`inputs: ${String(names.length)} tensors are over the limit of ${most}`, {
+    throw tooLarge(`inputs: ${names.length} tensors are over the limit of ${most}`, {
       inputsMax: limits.inputsMax,
     });
   }
@@ -206,7 +206,7 @@ function parseOutputs(value: unknown, limits: QueryLimits): readonly string[] | 
   if (!Array.isArray(value)) throw badField('outputs', 'an array of names', value);
   if (value.length > limits.inputsMax) {
     const most = String(limits.inputsMax);
-    throw tooLarge(`outputs: ${String(value.length)} names are over the limit of ${most}`, {
+    throw tooLarge(`outputs: ${value.length} names are over the limit of ${most}`, {
       inputsMax: limits.inputsMax,
     });
   }
@@ -214,7 +214,7 @@ function parseOutputs(value: unknown, limits: QueryLimits): readonly string[] | 
   for (let index = 0; index < names.length; index += 1) {
     const name = names[index];
     if (typeof name !== 'string' || name === '' || name.length > nameLengthMax) {
-      throw badField(`outputs[${String(index)}]`, 'the name of an output', name);
+      throw badField(`outputs[${index}]`, 'the name of an output', name);
     }
   }
   return names.length === 0 ? undefined : (names as readonly string[]);

@@ -58,19 +58,16 @@ function parseShape(where: string, value: unknown, limits: QueryLimits): readonl
   if (!Array.isArray(value)) throw badField(`${where}: shape`, 'an array of integers >= 0', value);
   if (value.length > limits.tensorDimensionsMax) {
     const most = String(limits.tensorDimensionsMax);
-    throw tooLarge(
-      `${where}: a shape of ${String(value.length)} dimensions is over the limit of ${most}`,
-      {
-        tensorDimensionsMax: limits.tensorDimensionsMax,
-      },
-    );
+    throw tooLarge(`${where}: a shape of ${value.length} dimensions is over the limit of ${most}`, {
+      tensorDimensionsMax: limits.tensorDimensionsMax,
+    });
   }
   const shape = value as readonly unknown[];
   let product = 1;
   for (let index = 0; index < shape.length; index += 1) {
     const size = shape[index];
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-      throw badField(`${where}: shape[${String(index)}]`, 'an integer >= 0', size);
+      throw badField(`${where}: shape[${index}]`, 'an integer >= 0', size);
     }
     // A zero would hide what overflows around it.
     if (size > 0) product *= size;
@@ -103,7 +100,8 @@ function parseData(
   if (budget.left < 0) {
     const most = String(limits.jsonElementsMax);
     throw tooLarge(
-      `${where}: its ${String(count)} elements bring the query over the limit of ${most} given one by one; send data as bytes in msgpack`,
+      `${where}: its ${count} elements bring the query over the limit of ${most} ` +
+        'given one by one; send data as bytes in msgpack',
       { jsonElementsMax: limits.jsonElementsMax },
     );
   }
@@ -123,7 +121,7 @@ function checkBytes(
   if (size > 0) {
     if (data.length !== count * size) {
       const wanted = `${datatype} [${shape.join(', ')}] needs ${String(count * size)} bytes`;
-      throw badInput(where, `${where}: ${wanted}, data has ${String(data.length)}`);
+      throw badInput(where, `${where}: ${wanted}, data has ${data.length}`);
     }
     if (datatype === 'BOOL' && data.some((byte) => byte > 1)) {
       throw badInput(where, `${where}: data: expected bytes 0 or 1 for BOOL`);
@@ -139,7 +137,7 @@ function checkBytes(
     );
   }
   if (elements !== count) {
-    const wanted = `BYTES [${shape.join(', ')}] needs ${String(count)} elements`;
-    throw badInput(where, `${where}: ${wanted}, data has ${String(elements)}`);
+    const wanted = `BYTES [${shape.join(', ')}] needs ${count} elements`;
+    throw badInput(where, `${where}: ${wanted}, data has ${elements}`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Answers as clients read them (INTERFACE.md): one object, encoded as msgpack with the tensors' bytes
- * or as JSON with their elements. Pure.
+ * Answers as clients read them: one object, as msgpack with the tensors' bytes or as JSON with
+ * their elements. Pure.
  */
 
 import { type OutcomeCode, type QueryError, queryError } from '../../actors/domain/outcome.ts';
@@ -44,7 +44,9 @@ export function printAnswer(
   const elements = countElements(answer.outputs);
   if (elements > limits.jsonAnswerElementsMax) {
     const most = String(limits.jsonAnswerElementsMax);
-    const message = `the outputs have ${String(elements)} elements, over the limit of ${most} for JSON; ask in msgpack, or for fewer outputs`;
+    const message =
+      `the outputs have ${elements} elements, over the limit of ${most} for JSON; ` +
+      'ask in msgpack, or for fewer outputs';
     const error = queryError('too_large', message, { elements });
     return printObject({ id, queryId: answer.queryId, ok: false, error }, encoding);
   }

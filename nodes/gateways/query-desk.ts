@@ -2,9 +2,9 @@
  * Between a gateway and the dispatcher of its process: hands queries in, remembers who asked, and
  * hands each answer back exactly once. One desk a gateway, with one port.
  *
- * It decides nothing about queries. It refuses what is over its own bounds or comes while it closes,
- * and answers `unavailable` itself where the dispatcher does not answer (it was restarted, or is
- * gone), so that no client waits for ever.
+ * It decides nothing about queries. It refuses what is over its own bounds or comes while it
+ * closes, and answers `unavailable` itself where the dispatcher does not answer (it was restarted,
+ * or is gone), so that no client waits for ever.
  */
 
 import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
@@ -44,8 +44,8 @@ export interface PendingQuery<O> {
   readonly encoding: Encoding;
   /** Size of its request, whose frame it keeps alive. */
   readonly bytes: number;
-  /** When the dispatcher must have answered. */
-  readonly expiresMs: number;
+  readonly receivedMs: number;
+  readonly timeoutMs: number;
 }
 
 export interface PendingDescription<O> {
@@ -102,30 +102,23 @@ export class QueryDesk<O> {
     const { config } = this.options;
     if (this.closing) return queryError('unavailable', 'this gateway is closing');
     if (this.size >= config.inFlightMax) {
-      const message = `this gateway has ${String(this.size)} requests in flight, its limit (inFlightMax)`;
+      const message = `this gateway has ${this.size} requests in flight, its limit (inFlightMax)`;
       return queryError('overloaded', message);
     }
     if (this.bytes > 0 && this.bytes + bytes > config.inFlightBytesMax) {
-      const message = `the requests in flight hold ${String(this.bytes)} bytes; the limit is ${String(config.inFlightBytesMax)} (inFlightBytesMax)`;
+      const message =
+        `the requests in flight hold ${this.bytes} bytes; ` +
+        `the limit is ${config.inFlightBytesMax} (inFlightBytesMax)`;
       return queryError('overloaded', message);
     }
     return undefined;
   }
 
   /** Hands a query in; `refusal` was asked before. */
-  submit(
-    queryId: QueryId,
-    origin: O,
-    clientId: ClientId | undefined,
-    encoding: Encoding,
-    request: QueryRequest,
-    principal: Principal,
-    receivedMs: number,
-    bytes: number,
-  ): void {
-    const expiresMs = receivedMs + request.timeoutMs + graceMs;
-    this.queries.set(queryId, { queryId, origin, clientId, encoding, bytes, expiresMs });
-    this.bytes += bytes;
+  submit(pending: PendingQuery<O>, request: QueryRequest, principal: Principal): void {
+    const { queryId, receivedMs } = pending;
+    this.queries.set(queryId, pending);
+    this.bytes += pending.bytes;
     this.keepSweeping();
     this.options.host.tell(this.options.dispatcher, {
       type: 'dispatcher.submit-query',
@@ -259,7 +252,7 @@ export class QueryDesk<O> {
   private expire(nowMs: number, why: string): void {
     const error = queryError('unavailable', why);
     for (const pending of this.queries.values()) {
-      if (pending.expiresMs > nowMs) continue;
+      if (pending.receivedMs + pending.timeoutMs + graceMs > nowMs) continue;
       this.take(pending.queryId);
       this.options.host.tell(this.options.dispatcher, {
         type: 'dispatcher.cancel-query',

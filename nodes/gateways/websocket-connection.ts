@@ -131,7 +131,7 @@ export class Connection {
     }
   }
 
-  /** So that its client knows which query it was; looking is cheap, since tensors are jumped over. */
+  /** So that its client knows which query it was. Cheap, since tensors are jumped over. */
   private idOfTooLarge(
     error: QueryError,
     bytes: Uint8Array,
@@ -159,7 +159,12 @@ export class Connection {
     }
     const queryId = options.newQueryId();
     this.inFlight.set(request.id, queryId);
-    desk.submit(queryId, this, clientId, encoding, request, this.principal, receivedMs, bytes);
+    const { timeoutMs } = request;
+    desk.submit(
+      { queryId, origin: this, clientId, encoding, bytes, receivedMs, timeoutMs },
+      request,
+      this.principal,
+    );
   }
 
   private duplicate(id: string): QueryError | undefined {
@@ -171,10 +176,7 @@ export class Connection {
   private bounds(): QueryError | undefined {
     const most = this.gateway.options.config.inFlightPerConnectionMax;
     return this.inFlight.size + this.describing >= most
-      ? queryError(
-          'overloaded',
-          `this connection has ${String(most)} requests in flight, its limit`,
-        )
+      ? queryError('overloaded', `this connection has ${most} requests in flight, its limit`)
       : undefined;
   }
 
@@ -196,7 +198,7 @@ export class Connection {
     }
   }
 
-  /** Not answered by itself: the query's own answer, `cancelled` or already on its way, is the word. */
+  /** Has no answer of its own: the query's is it, `cancelled` or already on its way. */
   private cancel(id: string, clientId: ClientId | undefined, encoding: Encoding): void {
     const queryId = this.inFlight.get(id);
     if (queryId !== undefined) {

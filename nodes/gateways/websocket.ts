@@ -1,6 +1,6 @@
 /**
- * The WebSocket gateway, `/v1/ws`: binary frames are msgpack, text frames JSON; many queries at once
- * on one connection, each answered in the kind of its request when it is done.
+ * The WebSocket gateway, `/v1/ws`: binary frames are msgpack, text frames JSON; many queries at
+ * once on one connection, each answered in the kind of its request when it is done.
  *
  * A binary query costs one decode and one encode; its tensors are views into the frame.
  */
@@ -42,7 +42,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      // Up to twice the limit a frame gets a typed answer; above that the connection ends with 1009.
+      // Up to twice the limit a frame gets a typed answer; above it the connection ends with 1009.
       maxPayload: 2 * options.config.payloadBytesMax,
     });
     this.beat();
@@ -53,7 +53,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
     if (this.closing) return queryError('unavailable', 'this gateway is closing');
     const most = this.options.config.connectionsMax;
     return this.connections.size >= most
-      ? queryError('overloaded', `this gateway has ${String(most)} connections, its limit`)
+      ? queryError('overloaded', `this gateway has ${most} connections, its limit`)
       : undefined;
   }
 

@@ -78,14 +78,14 @@ class Packing {
     const count = elementCount(this.shape);
     if (elements.length !== count) {
       return (
-        `it has ${String(elements.length)} elements; expected ${String(count)} for shape ` +
+        `it has ${elements.length} elements; expected ${count} for shape ` +
         `[${this.shape.join(', ')}]`
       );
     }
     for (let index = 0; index < count; index += 1) {
       const expected = this.put(elements[index]);
       if (expected !== undefined) {
-        return `at [${String(index)}] it has ${show(elements[index])}; expected ${expected}`;
+        return `at [${index}] it has ${show(elements[index])}; expected ${expected}`;
       }
     }
     return undefined;
@@ -95,7 +95,10 @@ class Packing {
   level(elements: readonly unknown[], depth: number): string | undefined {
     const size = this.shape[depth] ?? 0;
     if (elements.length !== size) {
-      return `it has ${String(elements.length)} elements at depth ${String(depth)}; expected ${String(size)} for shape [${this.shape.join(', ')}]`;
+      return (
+        `it has ${elements.length} elements at depth ${depth}; ` +
+        `expected ${size} for shape [${this.shape.join(', ')}]`
+      );
     }
     const leaves = depth === this.shape.length - 1;
     for (let index = 0; index < size; index += 1) {
@@ -103,13 +106,13 @@ class Packing {
       if (leaves) {
         const expected = this.put(element);
         if (expected !== undefined) {
-          return `at index ${String(index)} of depth ${String(depth)} it has ${show(element)}; expected ${expected}`;
+          return misplaced(index, depth, element, expected);
         }
       } else if (Array.isArray(element)) {
         const problem = this.level(element, depth + 1);
         if (problem !== undefined) return problem;
       } else {
-        return `at index ${String(index)} of depth ${String(depth)} it has ${show(element)}; expected an array for shape [${this.shape.join(', ')}]`;
+        return misplaced(index, depth, element, `an array for shape [${this.shape.join(', ')}]`);
       }
     }
     return undefined;
@@ -161,7 +164,8 @@ class Packing {
     const [least, most] = wideRanges[this.datatype] ?? [0n, 0n];
     const wide = wideInteger(value);
     if (wide === undefined || wide < least || wide > most) {
-      return `an integer ${String(least)}..${String(most)} (a string where it is not a safe number)`;
+      const range = `${String(least)}..${String(most)}`;
+      return `an integer ${range} (a string where it is not a safe number)`;
     }
     this.view.setBigUint64(at, BigInt.asUintN(64, wide), true);
     return undefined;
@@ -193,6 +197,10 @@ class Packing {
   }
 }
 
+function misplaced(index: number, depth: number, element: unknown, expected: string): string {
+  return `at index ${index} of depth ${depth} it has ${show(element)}; expected ${expected}`;
+}
+
 function wideInteger(value: unknown): bigint | undefined {
   if (typeof value === 'bigint') return value;
   if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : undefined;
@@ -214,7 +222,7 @@ export function show(value: unknown): string {
       return 'nothing';
     default:
       if (value === null) return 'null';
-      if (value instanceof Uint8Array) return `${String(value.length)} bytes`;
+      if (value instanceof Uint8Array) return `${value.length} bytes`;
       return Array.isArray(value) ? 'an array' : 'an object';
   }
 }

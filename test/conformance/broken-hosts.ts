@@ -1,6 +1,6 @@
 /**
- * Hosts that break one promise each, to prove that the suite would notice. They wrap a good host and
- * bend the specs that are spawned on it, since the promises are kept around a spec.
+ * Hosts that break one promise each, to prove that the suite would notice. They wrap a good host
+ * and bend the specs that are spawned on it, since the promises are kept around a spec.
  */
 
 import type {

@@ -1,6 +1,6 @@
 /**
- * The suite of hosts notices: each host that breaks a promise fails the case about that promise, and
- * the wrappers that break them are not themselves what fails.
+ * The suite of hosts notices: each host that breaks a promise fails the case about that promise,
+ * and the wrappers that break them are not themselves what fails.
  */
 
 import { expect } from 'chai';

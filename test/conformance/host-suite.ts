@@ -1,6 +1,6 @@
 /**
  * The conformance suite of actor hosts: what `runtime/actor.ts` promises, as cases that any host
- * must pass. The cases are data, so that `host-broken.test.ts` can show that each broken host fails.
+ * must pass. The cases are data, so that `host-broken.test.ts` can show that broken hosts fail.
  */
 
 import { addressCases } from './host-cases/addresses.ts';

@@ -91,7 +91,7 @@ describe('decideAfterFailure', () => {
     }),
   });
 
-  it('never restarts more often within the window than is allowed, and never waits too long', () => {
+  it('never restarts more often in the window than is allowed, and never waits too long', () => {
     const gaps = fc.array(fc.nat(5_000), { maxLength: 60 });
     fc.assert(
       fc.property(anyPolicy, gaps, (policy, waits) => {

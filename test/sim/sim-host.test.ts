@@ -20,9 +20,7 @@ function gossip(options: SimulationOptions): string[] {
   const simulation = createSimulation({
     ...options,
     trace: ({ atMs, node, path, message }) => {
-      lines.push(
-        `${atMs.toFixed(3)} ${node}${path} ${message === undefined ? 'start' : JSON.stringify(message)}`,
-      );
+      lines.push(`${atMs.toFixed(3)} ${node}${path} ${JSON.stringify(message ?? 'start')}`);
     },
   });
   for (const node of ['a', 'b']) {

@@ -4,8 +4,10 @@
  * With g(b) = b·T(1)/T(b), the throughput gained by a batch of b: where g never reaches 1.15 (most
  * models on a CPU) it never waits, and runs what is queued up to the smallest b that has 95 % of the
  * best g. Where batching pays it waits like Proteus until the head must start, ended early when no
- * further arrival is likely in time. A batch never grows past what its most urgent member allows,
- * unless that member is late anyway.
+ * further arrival is likely in time, or when waiting for it takes longer than the engine time that
+ * sharing a batch saves: else a query without a latency SLO would wait for company for half of its
+ * time-out. A batch never grows past what its most urgent member allows, unless that member is late
+ * anyway.
  */
 
 import type { BatchPlan, BatchView } from './plan.ts';
@@ -28,8 +30,9 @@ export function adaptiveBatch(view: BatchView): BatchPlan {
   }
   const startByMs = head.dueMs - timeOf(latencyMs, size + 1);
   const nextArrivalMs = view.arrivalsPerMs > 0 ? 1 / view.arrivalsPerMs : Infinity;
-  if (startByMs <= nowMs || nowMs + nextArrivalMs > startByMs) {
-    return { do: 'run', count, reason: 'the first must start, or none is expected in time' };
+  const savedMs = timeOf(latencyMs, size) + timeOf(latencyMs, 1) - timeOf(latencyMs, size + 1);
+  if (nextArrivalMs > savedMs || nowMs + nextArrivalMs > startByMs) {
+    return { do: 'run', count, reason: 'none is expected soon enough to be worth the wait' };
   }
   return {
     do: 'wait',

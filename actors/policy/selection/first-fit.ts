@@ -119,7 +119,7 @@ function variantAt(view: FleetView, order: FitOrder, step: number): VariantView 
 function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Passed): Selection {
   const { cold, coming, soonest } = passed;
   const warmMs = soonest?.ms ?? Infinity;
-  const inTime = warmMs <= query.sloLeftMs;
+  const inTime = soonest !== undefined && warmMs <= query.sloLeftMs;
   const loads = inTime || coming ? noLoads : loadsOf(view, query, order);
   const load = loads.suitable ?? (soonest === undefined ? loads.quickest : undefined);
   if (query.onMiss === 'reject' && Math.min(load?.ms ?? Infinity, warmMs) > query.sloLeftMs) {

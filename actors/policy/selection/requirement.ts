@@ -38,9 +38,11 @@ export function nothingQualifies(view: FleetView, query: QueryView): Selection {
     nearest['accuracyMin'] = best;
     what = `no variant is ${String(accuracyMin)} % accurate; the best has ${String(best)} %`;
   } else if (cheapEnough.length === 0) {
-    const least = leastCost(view.variants, query.batch);
+    const least = leastCost(accurateEnough, query.batch);
     nearest['costUsdMax'] = least;
-    what = `no variant costs at most ${String(costUsdMax)} USD; the cheapest costs ${least.toPrecision(3)} USD`;
+    what =
+      `no variant costs at most ${String(costUsdMax)} USD; ` +
+      `the cheapest that is accurate enough costs ${least.toPrecision(3)} USD`;
   } else {
     const best = Math.max(...cheapEnough.map((variant) => variant.accuracy));
     const least = leastCost(accurateEnough, query.batch);

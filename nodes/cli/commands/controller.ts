@@ -11,13 +11,13 @@ import {
   type ListenOptions,
   listeningOf,
   type ModelOptions,
-  type NameOption,
+  type MemberOptions,
+  natsOf,
   type NodeOptions,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
-interface ControllerOptions extends ListenOptions, NodeOptions, ModelOptions, NameOption {
-  readonly nats: string;
+interface ControllerOptions extends ListenOptions, NodeOptions, ModelOptions, MemberOptions {
   readonly json?: boolean;
 }
 
@@ -33,6 +33,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
   addJsonOption(command)
     .addHelpText('after', examples('infaas controller --nats nats://127.0.0.1:4222 --zoo'))
     .action(async (options: ControllerOptions) => {
+      const nats = natsOf(options);
       const listening = await listeningOf(options, cli.terminal.environment);
       await stay(cli, {
         what: 'controller',
@@ -40,7 +41,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
           const { startController } = await import('../../controller.ts');
           return startController({
             ...listening,
-            ...{ nats: options.nats, zoo: options.zoo === true, models: options.model ?? [] },
+            ...{ nats, zoo: options.zoo === true, models: options.model ?? [] },
             dataDir: options.data ?? defaultDataDir,
             ...{ logLevel: options.logLevel, configFile: options.config },
           });
@@ -54,7 +55,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
             [
               node.describe(),
               'Next, on this machine or another:',
-              `  infaas worker --nats ${options.nats}`,
+              `  infaas worker --nats ${nats}`,
               'Ctrl-C stops it; gateways and workers go on serving meanwhile.',
             ].join('\n'),
           );

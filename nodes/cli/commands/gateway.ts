@@ -8,13 +8,13 @@ import {
   addNodeOptions,
   type ListenOptions,
   listeningOf,
-  type NameOption,
+  type MemberOptions,
+  natsOf,
   type NodeOptions,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
-interface GatewayOptions extends ListenOptions, NodeOptions, NameOption {
-  readonly nats: string;
+interface GatewayOptions extends ListenOptions, NodeOptions, MemberOptions {
   readonly json?: boolean;
 }
 
@@ -29,6 +29,7 @@ export const addGatewayCommand: AddCommand = (program, cli) => {
   addJsonOption(command)
     .addHelpText('after', examples('infaas gateway --nats nats://127.0.0.1:4222 --port 8081'))
     .action(async (options: GatewayOptions) => {
+      const nats = natsOf(options);
       const listening = await listeningOf(options, cli.terminal.environment);
       await stay(cli, {
         what: 'gateway',
@@ -36,7 +37,7 @@ export const addGatewayCommand: AddCommand = (program, cli) => {
           const { startGateway } = await import('../../gateway.ts');
           return startGateway({
             ...listening,
-            ...{ nats: options.nats, name: options.name },
+            ...{ nats, name: options.name },
             ...{ logLevel: options.logLevel, configFile: options.config },
           });
         },

@@ -213,9 +213,7 @@ export const addArchitecturesCommand: AddCommand = (program, cli) => {
     .option('--dataset <dataset>', 'only those of this dataset')
     .addHelpText('after', examples('infaas architectures --task digit-classification'))
     .action((options: FleetFilters, command: Command) =>
-      list(cli, command, architectureListing, (system) =>
-        system.architectures(filtersOf(options)),
-      ),
+      list(cli, command, architectureListing, (system) => system.architectures(filtersOf(options))),
     );
 };
 
@@ -225,9 +223,7 @@ export const addVariantsCommand: AddCommand = (program, cli) => {
     .addHelpText('after', examples('infaas variants', 'infaas variants cnn-small --json'))
     .action((architecture: string | undefined, _options: unknown, command: Command) =>
       list(cli, command, variantListing, async (system) => {
-        const variants = await system.variants(
-          architecture === undefined ? {} : { architecture },
-        );
+        const variants = await system.variants(architecture === undefined ? {} : { architecture });
         if (architecture !== undefined && variants.length === 0) {
           const known = (await system.architectures()).map(({ name }) => name).sort();
           throw new CommandFailed(

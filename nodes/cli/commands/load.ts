@@ -19,8 +19,8 @@ export const addLoadCommand: AddCommand = (program, cli) => {
     .command('load')
     .summary('put load on a system and measure it')
     .description(
-      'Puts load on a system. Open loop (--rate, --trace): queries are sent when they are due,\n' +
-        'whatever comes back, and latency counts from when they were due. Closed loop\n' +
+      'Puts load on a system. Open loop (--rate, --trace): queries are sent when they are due, ' +
+        'whatever comes back, and latency counts from when they were due. Closed loop ' +
         '(--concurrency): so many at a time, the next when one is answered.',
     );
   addSelectorOptions(command);

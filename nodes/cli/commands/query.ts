@@ -13,7 +13,7 @@ import {
   selectorOf,
   sloOf,
 } from '../client-options.ts';
-import { QueryWasRefused } from '../errors.ts';
+import { QueryWasRefused, UsageError } from '../errors.ts';
 import { collect } from '../option-values.ts';
 import {
   queryForRefusal,
@@ -24,7 +24,7 @@ import {
 } from '../system.ts';
 
 interface QueryOptions extends SelectorOptions {
-  readonly input: readonly string[];
+  readonly input?: readonly string[];
   readonly output?: readonly string[];
   readonly json?: boolean;
 }
@@ -34,11 +34,11 @@ export const addQueryCommand: AddCommand = (program, cli) => {
     .command('query')
     .summary('ask one query')
     .description(
-      'Asks one query and prints who answered, how fast, and whether the SLO was met.\n' +
+      'Asks one query and prints who answered, how fast, and whether the SLO was met. ' +
         'Exits with 4 when the system refuses it.',
     );
   addSelectorOptions(command)
-    .requiredOption(
+    .option(
       '--input <file>',
       'JSON, .npy or PNG; NAME=FILE for one of several inputs, - for JSON from stdin',
       collect,
@@ -58,13 +58,15 @@ export const addQueryCommand: AddCommand = (program, cli) => {
 
 async function runQuery(cli: Cli, options: QueryOptions, command: Command): Promise<void> {
   const selector = selectorOf(options);
+  const files = options.input;
+  if (files === undefined) throw new UsageError('say what to ask about: --input FILE');
   const chosen = chooseSystem(command);
   const { withSystem } = await import('../connection.ts');
   const answer = await withSystem(cli.terminal, chosen, async (system) => {
     const signature = await signatureOf(system, selector);
     if (signature === undefined) return system.query(queryForRefusal(selector));
     const { readInputs } = await import('../read-input.ts');
-    const { inputs, notes } = readInputs(options.input, signature.inputs);
+    const { inputs, notes } = readInputs(files, signature.inputs);
     for (const note of notes) cli.terminal.err(note);
     return ask(system, { ...selector, inputs }, options);
   });

@@ -32,7 +32,7 @@ export const addUpCommand: AddCommand = (program, cli) => {
     .command('up')
     .summary('start a whole system on this machine')
     .description(
-      'Starts a whole system on this machine: controller, workers and gateways.\n' +
+      'Starts a whole system on this machine: controller, workers and gateways. ' +
         'Stays until Ctrl-C, then answers what is in flight and ends.',
     );
   addModelOptions(command);

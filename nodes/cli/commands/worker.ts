@@ -6,14 +6,14 @@ import {
   addMemberOptions,
   addNodeOptions,
   addSliceOptions,
-  type NameOption,
+  type MemberOptions,
+  natsOf,
   type NodeOptions,
   type SliceOptions,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
-interface WorkerOptions extends NodeOptions, NameOption, SliceOptions {
-  readonly nats: string;
+interface WorkerOptions extends NodeOptions, MemberOptions, SliceOptions {
   readonly json?: boolean;
 }
 
@@ -21,7 +21,9 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
   const command = program
     .command('worker')
     .summary('run a worker of a distributed system')
-    .description('Runs a worker: it joins the system, loads what it is told, serves what it is sent.');
+    .description(
+      'Runs a worker: it joins the system, loads what it is told, serves what it is sent.',
+    );
   addMemberOptions(command, 'worker');
   addSliceOptions(command);
   addNodeOptions(command);
@@ -31,12 +33,13 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
       examples('infaas worker --nats nats://127.0.0.1:4222 --cores 0-1 --memory 4GiB'),
     )
     .action(async (options: WorkerOptions) => {
+      const nats = natsOf(options);
       await stay(cli, {
         what: 'worker',
         start: async () => {
           const { startWorker } = await import('../../worker.ts');
           return startWorker({
-            ...{ nats: options.nats, name: options.name },
+            ...{ nats, name: options.name },
             ...{ cores: options.cores, memory: options.memory },
             ...{ logLevel: options.logLevel, configFile: options.config },
           });

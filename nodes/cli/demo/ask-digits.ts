@@ -24,7 +24,8 @@ export interface SloRow {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly firstError: string | undefined;
-  readonly example: DigitExample | undefined;
+  /** A few answers, what was read wrong first. */
+  readonly examples: readonly DigitExample[];
 }
 
 export interface DigitExample {
@@ -42,6 +43,8 @@ export interface AskOptions {
   readonly nowMs: () => number;
 }
 
+const examplesMax = 8;
+
 /** One query that nobody counts: it loads the variant, which later ones then find. */
 export async function warmUp(
   options: AskOptions,
@@ -57,13 +60,18 @@ export async function warmUp(
   return answer.ok ? answer.servedBy.variant : undefined;
 }
 
+/** Stops at `untilMs`: the row then tells of fewer queries. */
 export async function askDigits(
   options: AskOptions,
   planned: PlannedSlo,
   digits: readonly Digit[],
+  untilMs: number,
 ): Promise<SloRow> {
   const tally = new Tally();
+  let asked = 0;
   for (const digit of digits) {
+    if (asked > 0 && options.nowMs() > untilMs) break;
+    asked += 1;
     const sentMs = options.nowMs();
     const answer = await options.system.query({
       ...digitTask,
@@ -75,7 +83,7 @@ export async function askDigits(
     else tally.firstError ??= `${answer.error.code}: ${answer.error.message}`;
     options.onAnswer();
   }
-  return tally.row(planned.title, digits.length);
+  return tally.row(planned.title, asked);
 }
 
 class Tally {
@@ -84,7 +92,8 @@ class Tally {
   private sloMet = 0;
   private readonly latencies: number[] = [];
   private readonly variants = new Map<string, { answers: number; accuracy: number }>();
-  private example: DigitExample | undefined;
+  private readonly right: DigitExample[] = [];
+  private readonly wrong: DigitExample[] = [];
 
   add(digit: Digit, answer: QueryServed, ms: number): void {
     const { variant, accuracy } = answer.servedBy;
@@ -95,10 +104,8 @@ class Tally {
     this.latencies.push(ms);
     const before = this.variants.get(variant)?.answers ?? 0;
     this.variants.set(variant, { answers: before + 1, accuracy });
-    // What was read wrong is the more telling example.
-    if (this.example === undefined || (read !== digit.label && this.exampleIsRight())) {
-      this.example = { digit, read, variant, ms };
-    }
+    const kept = read === digit.label ? this.right : this.wrong;
+    if (kept.length < examplesMax) kept.push({ digit, read, variant, ms });
   }
 
   row(title: string, queries: number): SloRow {
@@ -115,11 +122,7 @@ class Tally {
       p50Ms: percentile(sorted, 50),
       p95Ms: percentile(sorted, 95),
       firstError: this.firstError,
-      example: this.example,
+      examples: [...this.wrong, ...this.right],
     };
-  }
-
-  private exampleIsRight(): boolean {
-    return this.example?.read === this.example?.digit.label;
   }
 }

@@ -56,13 +56,21 @@ export function audioFrame(samples: Float32Array, index: number): Tensor {
   return { datatype: 'FP32', shape: [1, heard.length], data: bytesOf(heard) };
 }
 
-export async function askSpeech(options: AskOptions, frames: number): Promise<SpeechRow> {
+/** Stops at `untilMs`: the row then tells of fewer frames. */
+export async function askSpeech(
+  options: AskOptions,
+  frames: number,
+  untilMs: number,
+): Promise<SpeechRow> {
   const { system, timeoutMs } = options;
   const samples = readSpeech();
   const rate = { datatype: 'INT64', shape: [], data: int64(sampleRate) } as const;
   const stream = new Stream();
-  const asked = Math.min(frames, Math.floor(samples.length / frame));
-  for (let index = 0; index < asked; index += 1) {
+  const most = Math.min(frames, Math.floor(samples.length / frame));
+  let asked = 0;
+  for (let index = 0; index < most; index += 1) {
+    if (asked > 0 && options.nowMs() > untilMs) break;
+    asked += 1;
     const sentMs = options.nowMs();
     const answer = await system.query({
       ...stream.selector,

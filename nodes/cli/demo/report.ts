@@ -5,6 +5,7 @@ import { formatTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 import type { DigitExample, SloRow } from './ask-digits.ts';
 import { speechShare, type SpeechRow } from './ask-speech.ts';
+import type { Digit } from './digits.ts';
 import { drawDigit, sideBySide } from './draw-digit.ts';
 
 const right = 'right' as const;
@@ -44,9 +45,16 @@ function answeredBy({ variants }: SloRow): string {
   return `${most[0]} (+ ${String(answers)} by ${String(others.length)} other)`;
 }
 
-/** One digit of each SLO, with what was read in it. */
+/** One digit of each SLO, another each time where there is one, with what was read in it. */
 export function describeExamples(rows: readonly SloRow[]): string {
-  const examples = rows.flatMap(({ example }) => (example === undefined ? [] : [example]));
+  const drawn = new Set<Digit>();
+  const examples: DigitExample[] = [];
+  for (const row of rows) {
+    const example = row.examples.find(({ digit }) => !drawn.has(digit)) ?? row.examples[0];
+    if (example === undefined) continue;
+    drawn.add(example.digit);
+    examples.push(example);
+  }
   return sideBySide(
     examples.map((example) => ({
       lines: drawDigit(example.digit.image),
@@ -56,7 +64,8 @@ export function describeExamples(rows: readonly SloRow[]): string {
 }
 
 function captionsOf({ digit, read, variant, ms }: DigitExample): string[] {
-  const verdict = read === digit.label ? `${String(read)}, right` : `${String(read)}, is ${String(digit.label)}`;
+  const verdict =
+    read === digit.label ? `${String(read)}, right` : `${String(read)}, is ${String(digit.label)}`;
   return [`read ${verdict}`, variant, `${formatMs(ms)} ms`];
 }
 

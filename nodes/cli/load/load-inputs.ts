@@ -78,15 +78,11 @@ export function rowsOf(
   const batched = signature.filter(
     (input) => !input.shared && (input.shape[0] ?? 0) < 0 && inputs[input.name] !== undefined,
   );
-  const rows = Math.min(
-    rowsMax,
-    ...batched.map((input) => inputs[input.name]?.shape[0] ?? 1),
-  );
+  const rows = Math.min(rowsMax, ...batched.map((input) => inputs[input.name]?.shape[0] ?? 1));
   const carriesState = signature.some(
     (input) => input.state !== undefined && inputs[input.name] !== undefined,
   );
-  const splittable =
-    !carriesState && batched.every((input) => bytesPerElement(input.datatype) > 0);
+  const splittable = !carriesState && batched.every((input) => bytesPerElement(input.datatype) > 0);
   if (batched.length === 0 || rows <= 1 || !splittable) return [inputs];
   return Array.from({ length: rows }, (_, row) => ({
     ...inputs,

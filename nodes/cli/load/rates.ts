@@ -20,7 +20,11 @@ export function readTrace(file: string, options: TraceOptions): RateSegment[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new CommandFailed(`cannot read the trace ${file}: ${messageOf(error)}`, 'bad_file', error);
+    throw new CommandFailed(
+      `cannot read the trace ${file}: ${messageOf(error)}`,
+      'bad_file',
+      error,
+    );
   }
   return parseTrace(text, file, options);
 }

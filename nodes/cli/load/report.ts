@@ -37,9 +37,14 @@ export function describeLoad(report: LoadReport, style: Pick<Terminal, 'colours'
       align: 'right' as const,
     })),
     [
-      [latencyMs.p50, latencyMs.p90, latencyMs.p95, latencyMs.p99, latencyMs.max, latencyMs.mean].map(
-        formatMs,
-      ),
+      [
+        latencyMs.p50,
+        latencyMs.p90,
+        latencyMs.p95,
+        latencyMs.p99,
+        latencyMs.max,
+        latencyMs.mean,
+      ].map(formatMs),
     ],
     style,
   );
@@ -69,7 +74,11 @@ function variantsTable({ variants, ok }: LoadReport, style: Pick<Terminal, 'colo
   ]);
   if (rows.length === 0) return 'no variant answered';
   return formatTable(
-    [{ title: 'VARIANT' }, { title: 'ANSWERS', align: 'right' }, { title: 'SHARE', align: 'right' }],
+    [
+      { title: 'VARIANT' },
+      { title: 'ANSWERS', align: 'right' },
+      { title: 'SHARE', align: 'right' },
+    ],
     rows,
     style,
   );

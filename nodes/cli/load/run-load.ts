@@ -48,7 +48,10 @@ export async function runLoad(cli: Cli, run: LoadRun): Promise<void> {
     else terminal.out(describeLoad(report, terminal));
     if (report.ok > 0) return;
     cli.exitCode = 1;
-    const hint = run.options.input === undefined ? '; the inputs were random, give real ones with --input' : '';
+    const hint =
+      run.options.input === undefined
+        ? '; the inputs were random, give real ones with --input'
+        : '';
     terminal.err(`not one query was answered${hint}`);
   } finally {
     await Promise.all(systems.map((system) => system.close()));
@@ -82,7 +85,10 @@ async function measure(
   const random = splitRandom(options.seed, 'samples');
   const recorder = new LoadRecorder(options.latency ?? Infinity, random);
   const inFlight = new InFlight();
-  const signals = listenForStop(cli.terminal, 'stopping: no more is sent; once more to leave at once');
+  const signals = listenForStop(
+    cli.terminal,
+    'stopping: no more is sent; once more to leave at once',
+  );
   const progress = startProgress(cli.terminal, 'load: starting');
   const startMs = clock.nowMs();
   const plannedMs = plan.mode === 'open' ? totalMs(plan.segments) : plan.durationMs;
@@ -111,9 +117,7 @@ async function measure(
     const totals = recorder.totals();
     return {
       mode: plan.mode,
-      ...(plan.mode === 'open'
-        ? { arrivals: plan.arrivals }
-        : { concurrency: plan.concurrency }),
+      ...(plan.mode === 'open' ? { arrivals: plan.arrivals } : { concurrency: plan.concurrency }),
       durationS: sendingMs / 1000,
       interrupted: signals.stop.aborted,
       slo: sloOf(options),

@@ -1,10 +1,10 @@
 /**
- * A dispatcher that serves by itself: real input checks, no fleet. For tests of gateways and clients,
- * which need something behind them whose answers are predictable.
+ * A dispatcher that serves by itself: real input checks, no fleet. For tests of gateways and
+ * clients, which need something behind them whose answers are predictable.
  *
- * Task `digit-classification` (datasets `mnist` and `slow`): FP32 [batch, 1, 28, 28] -> logits, each
- * the sum of its image's pixels plus the class. On `slow` nothing is ever answered unless it is
- * cancelled or times out. Task `echo`: one input of each awkward datatype, answered as it came.
+ * Task `digit-classification` (datasets `mnist` and `slow`): FP32 [batch, 1, 28, 28] -> logits,
+ * each the sum of its image's pixels plus the class. On `slow` nothing is ever answered unless it
+ * is cancelled. Task `echo`: one input of each awkward datatype, answered as it came.
  */
 
 import type {
