@@ -3,8 +3,8 @@
  * the same on nact alone, so that the two can be run alternately and compared; both serve a socket
  * meanwhile.
  *
- * - chain: a message goes through 4 actors and back (7 messages), with a given number in flight. The
- *   driver is a port, so ours pays for an eighth message that nact's plain call does not;
+ * - chain: a message goes through 4 actors and back (7 messages), with a given number in flight.
+ *   The driver is a port, so ours pays for an eighth message that nact's plain call does not;
  * - wide: one-way messages to an actor that has a given number of children (nact copies the map of
  *   children for each message).
  */

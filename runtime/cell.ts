@@ -5,8 +5,8 @@
  * nact 7.6.2 would get wrong: state is rebuilt by `start` on a restart (nact reuses the object),
  * decisions are our own (nact's escalate followed by a resume wedges a child), a throw anywhere
  * ends in a count and a log line (not in an unhandled rejection), and what was queued on stop is
- * refused or counted (not lost). Stopping a subtree is one step, children first: there is no half-stopped
- * actor for others to observe.
+ * refused or counted (not lost). Stopping a subtree is one step, children first: there is no
+ * half-stopped actor for others to observe.
  */
 
 import type {
@@ -23,7 +23,6 @@ import { Children, childNameOf } from './children.ts';
 import type { Cancel } from './clock.ts';
 import { CellContext } from './context.ts';
 import { messageOf } from './errors.ts';
-import type { Incidents } from './incidents.ts';
 import { LocalRef } from './local-ref.ts';
 import { Mailbox } from './mailbox.ts';
 import type { SelfMessageKind } from './self-message.ts';
@@ -63,7 +62,6 @@ export interface CellGround extends WatchGround {
   readonly epoch: number;
   readonly turns: Turns;
   readonly scheduler: CellScheduler;
-  readonly incidents: Incidents;
   /** Sees each turn before it runs (message undefined: a start). For traces. */
   readonly observe: ((cell: Cell, message: unknown) => void) | undefined;
   enter(cell: Cell): void;
@@ -146,14 +144,18 @@ export class Cell implements Watchable {
   /** Lets the actor handle up to `quota` messages; returns how many it did, at least 1. */
   run(quota: number): number {
     let used = 0;
-    while (used < quota && this.#hasWork()) {
-      used += 1;
-      if (this.#stopRequested) this.stop('stopped', 'stopped from outside');
-      else if (this.#status === STARTING) this.#start();
-      else this.#handle(this.#mailbox.take());
+    try {
+      while (used < quota && this.#hasWork()) {
+        used += 1;
+        if (this.#stopRequested) this.stop('stopped', 'stopped from outside');
+        else if (this.#status === STARTING) this.#start();
+        else this.#handle(this.#mailbox.take());
+      }
+    } finally {
+      // Also when the runtime or a port of it is defective and threw: the actor is not wedged.
+      this.#queued = false;
+      if (this.#hasWork()) this.#wake();
     }
-    this.#queued = false;
-    if (this.#hasWork()) this.#wake();
     return used === 0 ? 1 : used;
   }
 

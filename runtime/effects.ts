@@ -94,16 +94,19 @@ export class EffectBuffer {
   commit(base: number, actor: EffectActor, target: EffectTarget): boolean {
     const end = this.#size;
     let stopSelf = false;
-    for (let at = base; at < end; at += 1) {
-      if (this.#kinds[at] === TELL) {
-        target.tell(this.#firsts[at] as Address, this.#seconds[at]);
-      } else if (this.#kinds[at] === STOP_SELF) {
-        stopSelf = true;
-      } else {
-        this.#carryOut(at, actor);
+    try {
+      for (let at = base; at < end; at += 1) {
+        if (this.#kinds[at] === TELL) {
+          target.tell(this.#firsts[at] as Address, this.#seconds[at]);
+        } else if (this.#kinds[at] === STOP_SELF) {
+          stopSelf = true;
+        } else {
+          this.#carryOut(at, actor);
+        }
       }
+    } finally {
+      this.#truncate(base);
     }
-    this.#truncate(base);
     return stopSelf;
   }
 

@@ -3,8 +3,8 @@
  *
  * nact supplies the tree, the names, the scheduling and the stop: each actor is an actor of nact
  * under its parent, and the turns of the ready queue are messages to a pump actor of nact, so that
- * a turn begins in the event loop's next check phase and I/O runs between two turns. Everything nact
- * 7.6.2 is not to be trusted with lives in the cell: nact alone pays a `setImmediate`, a fresh
+ * a turn begins in the event loop's next check phase and I/O runs between two turns. Everything
+ * nact 7.6.2 is not to be trusted with lives in the cell: nact alone pays a `setImmediate`, a fresh
  * context and a copy of the children map for each message, loses messages on stop, and prints
  * payloads when an actor fails. No behaviour ever runs inside a nact actor other than the pump's,
  * and the pump never throws, so none of nact's own supervision applies.

@@ -8,6 +8,8 @@
 
 import type { Address, RemotePort, StopReason, Terminated } from './actor.ts';
 import { formatAddress } from './actor.ts';
+import { messageOf } from './errors.ts';
+import type { Incidents } from './incidents.ts';
 
 export interface Watchable {
   readonly alive: boolean;
@@ -23,6 +25,7 @@ export type Resolution<A extends Watchable = Watchable> =
 export interface WatchGround {
   resolve(address: Address): Resolution;
   readonly remote: RemotePort | undefined;
+  readonly incidents: Incidents;
 }
 
 export type NoticeMapping = (terminated: Terminated) => unknown;
@@ -72,14 +75,14 @@ export function attachWatch(
   } else if (found === 'stale-epoch') {
     watch.settle(terminatedOf(target, 'node-down', 'its node is no longer in that epoch'));
   } else if (found === 'remote') {
-    attachRemote(ground.remote, target, watcher, watch);
+    attachRemote(ground, target, watcher, watch);
   } else if (!found.addWatcher(watch)) {
     watch.settle(terminatedOf(target, 'not-found', 'it had stopped before'));
   }
 }
 
 function attachRemote(
-  remote: RemotePort | undefined,
+  { remote, incidents }: WatchGround,
   target: Address,
   watcher: Address,
   watch: Watch,
@@ -89,11 +92,20 @@ function attachRemote(
     return;
   }
   watch.release = () => {
-    remote.unwatch(target, watcher);
+    try {
+      remote.unwatch(target, watcher);
+    } catch (error) {
+      incidents.absorb('unwatching on another node threw', watcher.path, error);
+    }
   };
-  remote.watch(target, watcher, (terminated) => {
-    watch.settle(terminated);
-  });
+  try {
+    remote.watch(target, watcher, (terminated) => {
+      watch.settle(terminated);
+    });
+  } catch (error) {
+    incidents.absorb('watching on another node threw', watcher.path, error);
+    watch.settle(terminatedOf(target, 'node-down', messageOf(error)));
+  }
 }
 
 /** Those who watch one actor. */

@@ -10,6 +10,8 @@ const { EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_PASS, EVENT_TEST_FAIL } =
   Mocha.Runner.constants;
 const { EVENT_TEST_PENDING, EVENT_RUN_END } = Mocha.Runner.constants;
 
+const LEAK_MS = 15_000;
+
 class TallyReporter extends Mocha.reporters.Base {
   #passed = 0;
   #pending = 0;
@@ -49,6 +51,15 @@ class TallyReporter extends Mocha.reporters.Base {
     });
     // Later than anything that the last test's clean-up, or a process of its own, still prints.
     process.once('exit', () => print(this.#tally()));
+    setTimeout(() => this.#leak(), LEAK_MS).unref();
+  }
+
+  /** Tests that leave something running keep the process alive: said, and a failure. */
+  #leak() {
+    this.#failures.push({});
+    const open = process.getActiveResourcesInfo().join(', ');
+    print(`\n${this.#failures.length}) something still runs after the last test: ${open}`);
+    process.exit(1);
   }
 
   #tally() {

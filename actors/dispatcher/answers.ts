@@ -5,8 +5,8 @@ import type { QueryError } from '../domain/outcome.ts';
 import type { QueryAnswer, QueryId, QueryServed, SloField } from '../domain/query.ts';
 import type { WorkerReport } from '../domain/worker.ts';
 import { noMiss } from '../policy/selection/requirement.ts';
+import type { QueryOutcome } from '../worker/protocol.ts';
 import type { InFlight, Placement } from './in-flight.ts';
-import type { QueryOutcome } from './protocol.ts';
 
 export function refusedAnswer(queryId: QueryId, error: QueryError): QueryAnswer {
   return { ok: false, queryId, error };

@@ -14,12 +14,13 @@ import { restartPolicy } from '../../runtime/supervision.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { QueryAnswer } from '../domain/query.ts';
 import { checkInputs } from '../domain/signature.ts';
+import type { QueryFinished } from '../worker/protocol.ts';
 import { refusedAnswer, servedAnswer } from './answers.ts';
 import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { type Dispatching, type DispatcherOptions, placeQuery } from './placing.ts';
-import type { DispatcherMessage, QueryFinished, SubmitQuery } from './protocol.ts';
+import type { DispatcherMessage, SubmitQuery } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
 export type { DispatcherConfig, DispatcherOptions } from './placing.ts';

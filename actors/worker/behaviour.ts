@@ -8,7 +8,6 @@ import type { ActorContext, ActorSpec, Lane, Ref, Refusal, Terminated } from '..
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { decideAfterFailure, restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
-import type { DispatcherMessage, QueryFinished } from '../dispatcher/protocol.ts';
 import type { Hardware } from '../domain/hardware.ts';
 import type { InstanceId } from '../domain/instance.ts';
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
@@ -19,7 +18,13 @@ import type { EngineCommand } from '../instance/engine-port.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
 import { type MonitorConfig, monitorSpec } from '../monitor/behaviour.ts';
 import type { MonitorMessage } from '../monitor/protocol.ts';
-import type { CancelQuery, RunQuery, WorkerMessage } from './protocol.ts';
+import type {
+  CancelQuery,
+  QueryFinished,
+  RunQuery,
+  WorkerEvent,
+  WorkerMessage,
+} from './protocol.ts';
 
 export interface WorkerConfig {
   readonly mailboxMax: number;
@@ -65,7 +70,7 @@ interface Working {
   readonly failures: Map<VariantId, readonly number[]>;
   /** Variants that failed too often here, until when. */
   readonly barredUntilMs: Map<VariantId, number>;
-  dispatchers: readonly Ref<DispatcherMessage>[];
+  dispatchers: readonly Ref<WorkerEvent>[];
   report: WorkerReport | undefined;
   loads: number;
 }

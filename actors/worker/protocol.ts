@@ -1,13 +1,65 @@
-/** What a worker understands. Its router passes queries on to the instances it supervises. */
+/**
+ * What a worker understands, and what it tells dispatchers. Its router passes queries on to the
+ * instances it supervises.
+ */
 
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { Delivery } from '../../runtime/wire/envelope.ts';
-import type { DispatcherMessage } from '../dispatcher/protocol.ts';
 import type { InstanceId } from '../domain/instance.ts';
+import type { QueryError } from '../domain/outcome.ts';
 import type { QueryId } from '../domain/query.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
+
+/** From an instance, or from a worker's router that could not place it. */
+export interface QueryFinished {
+  readonly type: 'dispatcher.query-finished';
+  readonly queryId: QueryId;
+  /** `attempt` of the query this answers; an older one is stale. */
+  readonly delivery: Delivery;
+  /** Epoch of the node that served it. */
+  readonly epoch: number;
+  readonly instanceId: InstanceId;
+  readonly outcome: QueryOutcome;
+  /** Piggy-backed queue state: predicted milliseconds of work left there. */
+  readonly backlogMs: number;
+}
+
+export type QueryOutcome =
+  | {
+      readonly ok: true;
+      readonly outputs: NamedTensors;
+      readonly batchSize: number;
+      /** From arrival at the instance to the start of its batch. */
+      readonly queueMs: number;
+      readonly inferMs: number;
+    }
+  | {
+      readonly ok: false;
+      readonly error: QueryError;
+      /** True when another instance may be tried (it was refused, not run). */
+      readonly placeAgain: boolean;
+    };
+
+/** What workers and their instances tell dispatchers. */
+export type WorkerEvent =
+  | QueryFinished
+  | {
+      /** A query without an instance got one: watch it. */
+      readonly type: 'dispatcher.query-assigned';
+      readonly queryId: QueryId;
+      readonly delivery: Delivery;
+      readonly instanceId: InstanceId;
+      readonly path: string;
+    }
+  | {
+      readonly type: 'dispatcher.worker-reported';
+      readonly worker: Ref<WorkerMessage>;
+      readonly report: WorkerReport;
+      /** How many dispatchers send to this worker: each scales its own sends by it. */
+      readonly dispatchers: number;
+    };
 
 /** A query placed here. The same message goes on to the instance. */
 export interface RunQuery {
@@ -25,7 +77,7 @@ export interface RunQuery {
   readonly sloBudgetMs: number;
   /** With `onMiss: reject` a query that cannot meet its SLO any more is dropped, not served late. */
   readonly rejectLate: boolean;
-  readonly replyTo: Ref<DispatcherMessage>;
+  readonly replyTo: Ref<WorkerEvent>;
 }
 
 export interface CancelQuery {
@@ -44,7 +96,7 @@ export type WorkerMessage =
     }
   | {
       readonly type: 'worker.dispatchers-changed';
-      readonly dispatchers: readonly Ref<DispatcherMessage>[];
+      readonly dispatchers: readonly Ref<WorkerEvent>[];
     }
   | { readonly type: 'worker.load-variant'; readonly variantId: VariantId; readonly count: number }
   | { readonly type: 'worker.unload-variant'; readonly variantId: VariantId }

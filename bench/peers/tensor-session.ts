@@ -79,7 +79,8 @@ function floatsOf(data: Uint8Array): Float32Array {
   if (data.byteOffset % 4 === 0) {
     return new Float32Array(data.buffer, data.byteOffset, data.byteLength / 4);
   }
-  return new Float32Array(data.slice().buffer);
+  // Not `slice`: a Buffer's gives a view.
+  return new Float32Array(new Uint8Array(data).buffer);
 }
 
 function bytesOf(view: ArrayBufferView): Uint8Array {

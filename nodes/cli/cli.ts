@@ -19,6 +19,11 @@ export function examples(...lines: readonly string[]): string {
   return `\n${['Examples:', ...shown].join('\n')}`;
 }
 
+/** How this very command was called, for lines to be typed next. */
+export function commandName({ environment }: Terminal): string {
+  return environment['npm_command'] === undefined ? 'infaas' : 'npx infaas';
+}
+
 /** `--json`: one document on one line. */
 export function printJson(terminal: Terminal, value: unknown): void {
   terminal.out(JSON.stringify(value));

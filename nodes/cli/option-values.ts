@@ -37,6 +37,7 @@ export const parsePort = numberWithin({ least: 0, most: 65_535, whole: true });
 export const parsePercent = numberWithin({ least: 0, most: 100 });
 export const parsePositive = numberWithin({ least: 0, above: true });
 export const parseCount = numberWithin({ least: 1, whole: true });
+export const parseRow = numberWithin({ least: 0, whole: true });
 export const parseSeed = numberWithin({ least: 0, most: 2 ** 32 - 1, whole: true });
 export const parsePriority = numberWithin({ least: 0, most: 9, whole: true });
 

@@ -4,8 +4,8 @@
  *
  * 1. the first variant, in that order, that qualifies and has an instance that answers in time;
  *    if a preferred one was passed over only because it is not loaded, it is loaded meanwhile;
- * 2. else a variant to load: the first that answers in time even so, or the quickest of those that
- *    are fast enough once loaded; none while such a one is being loaded already;
+ * 2. else a variant to load: the first that answers in time even so, or, unless such a one is being
+ *    loaded already, the quickest of those that are fast enough once loaded;
  * 3. else the closest: what answers soonest, or `slo_infeasible` with `onMiss: reject`.
  *
  * Deviation from the paper: step 1 counts what is queued, and step 2 is never taken while something
@@ -120,8 +120,9 @@ function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Pas
   const { cold, coming, soonest } = passed;
   const warmMs = soonest?.ms ?? Infinity;
   const inTime = soonest !== undefined && warmMs <= query.sloLeftMs;
-  const loads = inTime || coming ? noLoads : loadsOf(view, query, order);
-  const load = loads.suitable ?? (soonest === undefined ? loads.quickest : undefined);
+  const loads = inTime ? noLoads : loadsOf(view, query, order);
+  const last = soonest === undefined ? loads.quickest : undefined;
+  const load = loads.inTime ?? (coming ? undefined : (loads.fast ?? last));
   if (query.onMiss === 'reject' && Math.min(load?.ms ?? Infinity, warmMs) > query.sloLeftMs) {
     const nearest = (loads.quickest?.ms ?? Infinity) < warmMs ? loads.quickest : soonest;
     const error = nearest === undefined ? nowhereToRun(view) : tooLate(query, nearest);
@@ -138,12 +139,14 @@ function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Pas
 }
 
 interface Loads {
-  /** The first of the order that answers in time; else the quickest that is fast enough once loaded. */
-  readonly suitable: Cold | undefined;
+  /** The first of the order that answers in time, its load included. */
+  readonly inTime: Cold | undefined;
+  /** The quickest of those that are fast enough once loaded, and of all. */
+  readonly fast: Cold | undefined;
   readonly quickest: Cold | undefined;
 }
 
-const noLoads: Loads = { suitable: undefined, quickest: undefined };
+const noLoads: Loads = { inTime: undefined, fast: undefined, quickest: undefined };
 
 /** Case I, step 2: what could be loaded for the query, of the variants that there is room for. */
 function loadsOf(view: FleetView, query: QueryView, order: FitOrder): Loads {
@@ -155,11 +158,11 @@ function loadsOf(view: FleetView, query: QueryView, order: FitOrder): Loads {
     const worker = workerForLoad(view, variant, query);
     if (worker === undefined) continue;
     const load = { variant, worker, ms: loadedMs(view, variant, query.batch) };
-    if (load.ms <= query.sloLeftMs) return { suitable: load, quickest: load };
+    if (load.ms <= query.sloLeftMs) return { inTime: load, fast: load, quickest: load };
     if (quickest === undefined || load.ms < quickest.ms) quickest = load;
     if (fastEnough(view, variant, query) && load.ms < (fast?.ms ?? Infinity)) fast = load;
   }
-  return { suitable: fast, quickest };
+  return { inTime: undefined, fast, quickest };
 }
 
 function isLoaded(variant: VariantView): boolean {

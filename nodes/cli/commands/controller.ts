@@ -1,6 +1,6 @@
 /** `infaas controller`: the node that owns registry and fleet; it holds a gateway too. */
 
-import { type AddCommand, examples, printJson } from '../cli.ts';
+import { type AddCommand, commandName, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
 import {
   addListenOptions,
@@ -55,7 +55,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
             [
               node.describe(),
               'Next, on this machine or another:',
-              `  infaas worker --nats ${nats}`,
+              `  ${commandName(cli.terminal)} worker --nats ${nats}`,
               'Ctrl-C stops it; gateways and workers go on serving meanwhile.',
             ].join('\n'),
           );

@@ -28,6 +28,8 @@ interface Listing<Row> {
   /** The key of the rows in `--json`. */
   readonly key: 'tasks' | 'architectures' | 'variants' | 'workers' | 'instances';
   readonly columns: readonly Column[];
+  /** Order of the table; the JSON keeps the system's. */
+  readonly compare?: (a: Row, b: Row) => number;
   readonly cells: (row: Row) => readonly (readonly string[])[];
   readonly whenEmpty: string;
 }
@@ -58,6 +60,7 @@ const taskListing: Listing<TaskDescription> = {
 
 const architectureListing: Listing<ArchitectureDescription> = {
   key: 'architectures',
+  compare: (a, b) => compareText(a.task, b.task) || a.accuracyMin - b.accuracyMin,
   columns: [
     { title: 'ARCHITECTURE' },
     { title: 'TASK' },
@@ -83,6 +86,7 @@ const architectureListing: Listing<ArchitectureDescription> = {
 
 const variantListing: Listing<VariantDescription> = {
   key: 'variants',
+  compare: (a, b) => compareText(a.task, b.task) || a.accuracy - b.accuracy,
   columns: [
     { title: 'VARIANT' },
     { title: 'ARCHITECTURE' },
@@ -111,6 +115,11 @@ const variantListing: Listing<VariantDescription> = {
   ],
   whenEmpty: 'no variant; `infaas tasks` lists what is registered',
 };
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
 
 /** The least batch, a middle one, the largest: `0.045 (1), 0.236 (8), 1.67 (64)`. */
 function latencyText({ latencyMs }: VariantDescription): string {
@@ -190,7 +199,8 @@ async function list<Row>(
   } else if (rows.length === 0) {
     cli.terminal.out(listing.whenEmpty);
   } else {
-    cli.terminal.out(formatTable(listing.columns, rows.flatMap(listing.cells), cli.terminal));
+    const sorted = listing.compare === undefined ? rows : [...rows].sort(listing.compare);
+    cli.terminal.out(formatTable(listing.columns, sorted.flatMap(listing.cells), cli.terminal));
   }
 }
 

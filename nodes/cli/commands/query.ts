@@ -2,6 +2,8 @@
 
 import type { Command } from 'commander';
 
+import type { TensorDescription } from '../../../actors/domain/fleet-description.ts';
+import type { NamedTensors } from '../../../runtime/wire/tensors.ts';
 import { answerJson, describeAnswer } from '../answer-text.ts';
 import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
 import {
@@ -14,7 +16,7 @@ import {
   sloOf,
 } from '../client-options.ts';
 import { QueryWasRefused, UsageError } from '../errors.ts';
-import { collect } from '../option-values.ts';
+import { collect, parseRow } from '../option-values.ts';
 import {
   queryForRefusal,
   signatureOf,
@@ -25,6 +27,7 @@ import {
 
 interface QueryOptions extends SelectorOptions {
   readonly input?: readonly string[];
+  readonly row?: number;
   readonly output?: readonly string[];
   readonly json?: boolean;
 }
@@ -43,6 +46,7 @@ export const addQueryCommand: AddCommand = (program, cli) => {
       'JSON, .npy or PNG; NAME=FILE for one of several inputs, - for JSON from stdin',
       collect,
     )
+    .option('--row <n>', 'only this row of a batch in the file, from 0', parseRow)
     .option('--output <name>', 'only this output; may be repeated', collect);
   addJsonOption(addConnectionOptions(command))
     .addHelpText(
@@ -68,9 +72,23 @@ async function runQuery(cli: Cli, options: QueryOptions, command: Command): Prom
     const { readInputs } = await import('../read-input.ts');
     const { inputs, notes } = readInputs(files, signature.inputs);
     for (const note of notes) cli.terminal.err(note);
-    return ask(system, { ...selector, inputs }, options);
+    const row = options.row;
+    const asked = row === undefined ? inputs : await rowOf(inputs, signature.inputs, row);
+    return ask(system, { ...selector, inputs: asked }, options);
   });
   report(cli, answer, options);
+}
+
+async function rowOf(
+  inputs: NamedTensors,
+  signature: readonly TensorDescription[],
+  row: number,
+): Promise<NamedTensors> {
+  const { rowsOf } = await import('../load/load-inputs.ts');
+  const rows = rowsOf(inputs, signature);
+  const one = rows[row];
+  if (one !== undefined) return one;
+  throw new UsageError(`--row ${String(row)}: there are ${String(rows.length)} rows, from 0`);
 }
 
 function ask(system: System, query: SystemQuery, options: QueryOptions): Promise<SystemAnswer> {

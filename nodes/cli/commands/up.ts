@@ -1,9 +1,11 @@
 /** `infaas up`: a whole system on this machine. */
 
+import { join, relative } from 'node:path';
+
 import { Option } from 'commander';
 
-import { type AddCommand, examples, printJson } from '../cli.ts';
-import { addJsonOption } from '../client-options.ts';
+import { type AddCommand, commandName, examples, printJson } from '../cli.ts';
+import { addJsonOption, defaultUrl } from '../client-options.ts';
 import { UsageError } from '../errors.ts';
 import { parseBus, parseCount } from '../option-values.ts';
 import {
@@ -19,6 +21,7 @@ import {
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 import type { Terminal } from '../terminal.ts';
+import { packageRoot } from '../../package-root.ts';
 import type { RunningSystem } from '../../standalone.ts';
 
 interface UpOptions extends ListenOptions, NodeOptions, ModelOptions, SliceOptions {
@@ -98,24 +101,30 @@ function summaryOf(system: RunningSystem): object {
 }
 
 function printStarted(terminal: Terminal, system: RunningSystem): void {
-  const at = system.url === 'ws://127.0.0.1:8080' ? '' : ` --url ${system.url}`;
-  const next =
-    system.variants > 0
-      ? [
-          `  infaas tasks${at}`,
-          '  infaas query --task digit-classification --dataset mnist --accuracy 98 --latency 20 \\',
-          `    --input digit.png${at}`,
-        ]
-      : ['  infaas up --zoo', '  infaas up --model MANIFEST.yaml'];
   terminal.out(
     [
       `infaas is up with ${String(system.variants)} variants; the bus is ${system.busDescription}`,
       `  WebSocket  ${system.url}/v1/ws`,
       `  HTTP       ${system.httpUrl}`,
       ...(system.natsUrl === undefined ? [] : [`  NATS       ${system.natsUrl}`]),
-      system.variants > 0 ? 'Next, in another terminal:' : 'No model is registered. Stop and try:',
-      ...next,
+      ...nextLines(terminal, system),
       'Ctrl-C stops it.',
     ].join('\n'),
   );
+}
+
+/** Lines that work as they stand: the digits come with the package. */
+function nextLines(terminal: Terminal, system: RunningSystem): string[] {
+  const infaas = commandName(terminal);
+  if (system.variants === 0) {
+    return ['Nothing is registered. Stop it and try:', `  ${infaas} up --zoo`];
+  }
+  const at = system.url === defaultUrl ? '' : ` --url ${system.url}`;
+  const digits = join(packageRoot(), 'zoo', 'digit-classification', 'heldout-images.npy');
+  return [
+    'Next, in another terminal:',
+    `  ${infaas} tasks${at}`,
+    `  ${infaas} query --task digit-classification --dataset mnist --accuracy 98 --latency 20 \\`,
+    `    --input ${relative(process.cwd(), digits)} --row 3${at}`,
+  ];
 }

@@ -294,4 +294,23 @@ export const watchingCases: readonly HostCase[] = [
       expect(all.seen).to.deep.equal(['/far node-down']);
     },
   },
+  {
+    name: 'answers node-down when the remote port throws, and is not wedged by it',
+    run: async ({ host, settle, counted }) => {
+      const all = recorder(host);
+      const fail = (): never => {
+        throw new Error('bus gone');
+      };
+      host.connectRemote({ send: () => undefined, watch: fail, unwatch: fail });
+      const watcher = host.spawn(puppet(), 'watcher');
+      host.tell(watcher, report(all, refOf('elsewhere', 1, '/far')));
+      host.tell(
+        watcher,
+        order((ctx) => ctx.tell(all.ref, 'goes on')),
+      );
+      await settle();
+      expect(all.seen).to.have.members(['/far node-down', 'goes on']);
+      expect(counted('actor_absorbed_errors')).to.equal(1);
+    },
+  },
 ];
