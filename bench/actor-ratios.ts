@@ -12,7 +12,7 @@ export interface RateRatio {
 }
 
 export function compareChain(inFlight: number, rounds: number): Promise<RateRatio> {
-  const options = { messages: inFlight === 1 ? 20_000 : 60_000, inFlight };
+  const options = { messages: inFlight === 1 ? 20_000 : 100_000, inFlight };
   return compare(
     rounds,
     () => benchActorChain(options),

@@ -35,6 +35,12 @@ export async function startController(settings: ControllerSettings): Promise<Run
   return {
     describe: () =>
       `controller with ${String(count)} variants given, gateway at ${gateway.url}, on ${settings.nats}`,
+    facts: {
+      name: controllerNode,
+      url: gateway.url,
+      httpUrl: gateway.httpUrl,
+      natsUrl: settings.nats,
+    },
     failed: node.failed,
     close: async () => {
       await gateway.close();

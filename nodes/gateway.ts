@@ -30,6 +30,7 @@ export async function startGateway(settings: GatewaySettings): Promise<RunningNo
   });
   return {
     describe: () => `gateway ${name} at ${gateway.url} on ${settings.nats}`,
+    facts: { name, url: gateway.url, httpUrl: gateway.httpUrl, natsUrl: settings.nats },
     failed: node.failed,
     close: async () => {
       await gateway.close();

@@ -29,6 +29,7 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningNode
   const units = hardware.map((kind) => `${String(kind.units)} ${kind.kind} units`).join(', ');
   return {
     describe: () => `worker ${name} (${units}) on ${settings.nats}`,
+    facts: { name, natsUrl: settings.nats },
     failed: node.failed,
     close: async () => {
       await node.close();

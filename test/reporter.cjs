@@ -59,7 +59,11 @@ class TallyReporter extends Mocha.reporters.Base {
     this.#failures.push({});
     const open = process.getActiveResourcesInfo().join(', ');
     print(`\n${this.#failures.length}) something still runs after the last test: ${open}`);
-    process.exit(1);
+    // mocha sets the code at exit, to the number of failures that it saw.
+    process.once('exit', () => {
+      process.exitCode = 1;
+    });
+    process.exit();
   }
 
   #tally() {

@@ -169,7 +169,7 @@ function admit(dispatching: Dispatching, query: SubmitQuery, nowMs: number): Adm
       submit: query,
       candidates: resolved.candidates,
       batch: checked.batch,
-      batchKey: checked.batchKey,
+      batchKey: checked.batchKey ?? query.queryId,
       arrivedMs: nowMs,
       sloDueMs: nowMs + (request.slo.latencyMs ?? Infinity),
       hardDueMs,
@@ -212,7 +212,11 @@ function answer(
 function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context): void {
   const entry = dispatching.table.get(finished.queryId);
   const placement = entry?.placement;
-  if (entry === undefined || placement === undefined || entry.attempt !== finished.delivery.attempt) {
+  if (
+    entry === undefined ||
+    placement === undefined ||
+    entry.attempt !== finished.delivery.attempt
+  ) {
     ctx.metrics.count('infaas_stale_answers_total');
     return;
   }

@@ -75,7 +75,10 @@ export function observeInstance(
     case 'overloaded':
       return load < rules.overloadClears ? { state: 'active', windows: 0 } : condition;
     case 'interfered':
-      if (seen.slowdown >= rules.slowdownClears) return { state: 'interfered', windows: 0 };
+      // A window without batches speaks for a change: avoided by queries, it would never prove itself.
+      if (seen.batches > 0 && seen.slowdown >= rules.slowdownClears) {
+        return { state: 'interfered', windows: 0 };
+      }
       return condition.windows + 1 >= rules.clearWindows
         ? { state: 'active', windows: 0 }
         : { state: 'interfered', windows: condition.windows + 1 };

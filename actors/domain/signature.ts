@@ -95,8 +95,11 @@ export interface CheckedInputs {
   readonly ok: true;
   /** Queries' own batch: the size of every batch axis. */
   readonly batch: number;
-  /** Only queries with equal keys may share a batch. */
-  readonly batchKey: string;
+  /**
+   * Only queries with equal keys may share a batch. Undefined: with nobody, for what they would have
+   * to have in common is too large to compare.
+   */
+  readonly batchKey: string | undefined;
   readonly carriesState: boolean;
 }
 
@@ -108,7 +111,6 @@ export type InputCheck = CheckedInputs | { readonly ok: false; readonly error: Q
 export function checkInputs(checker: InputChecker, inputs: NamedTensors): InputCheck {
   let batch = -1;
   let carriesState = false;
-  let batchKey = '';
   for (const name of checker.required) {
     if (inputs[name] === undefined) {
       const spec = checker.signature.inputs[name];
@@ -131,13 +133,17 @@ export function checkInputs(checker: InputChecker, inputs: NamedTensors): InputC
     if (axis >= 0) {
       const size = tensor.shape[axis] ?? 0;
       if (batch >= 0 && size !== batch) {
-        return refuse(name, formatSpec(spec), `its batch is ${String(size)}, another input's ${String(batch)}`);
+        return refuse(
+          name,
+          formatSpec(spec),
+          `its batch is ${String(size)}, another input's ${String(batch)}`,
+        );
       }
       batch = size;
     }
     if (spec.state !== undefined) carriesState = true;
-    if (checker.keyed) batchKey += keyOf(name, spec, tensor, axis);
   }
+  const batchKey = checker.keyed ? batchKeyOf(checker.signature, inputs) : '';
   return { ok: true, batch: Math.max(1, batch), batchKey, carriesState };
 }
 
@@ -172,9 +178,22 @@ function tensorMismatch(spec: TensorSpec, tensor: Tensor): string | undefined {
     : `its shape needs ${String(bytes)} bytes, the data has ${String(tensor.data.byteLength)}`;
 }
 
-function keyOf(name: string, spec: TensorSpec, tensor: Tensor, axis: number): string {
-  const shape = tensor.shape.filter((_, index) => index !== axis).join('x');
-  return axis < 0 || spec.shared === true
-    ? `${name}:${shape}=${tensor.data.join(',')};`
-    : `${name}:${shape};`;
+/** Larger inputs without a batch axis are not compared: a rate or a flag is, an image is not. */
+const comparedBytesMax = 64;
+
+/** In the signature's order, so that the client's does not matter. */
+function batchKeyOf(signature: Signature, inputs: NamedTensors): string | undefined {
+  let key = '';
+  for (const [name, spec] of Object.entries(signature.inputs)) {
+    const tensor = inputs[name];
+    if (tensor === undefined) continue;
+    const axis = batchAxisOf(spec);
+    key += `${name}:${tensor.shape.filter((_, index) => index !== axis).join('x')}`;
+    if (axis < 0) {
+      if (tensor.data.byteLength > comparedBytesMax) return undefined;
+      key += `=${tensor.data.join(',')}`;
+    }
+    key += ';';
+  }
+  return key;
 }

@@ -22,7 +22,7 @@ import type { QueryOutcome, RunQuery } from '../worker/protocol.ts';
 import type { EngineCommand, EngineEvent } from './engine-port.ts';
 import { arrivalsPerMs, createPace, observeArrival, observeRatio, type Pace } from './pace.ts';
 import type { InstanceMessage } from './protocol.ts';
-import { insertByDue, settleLate, takeBatch, type Waiting, waitingOf } from './queue.ts';
+import { alikeIn, insertByDue, settleLate, takeBatch, type Waiting, waitingOf } from './queue.ts';
 
 export interface InstanceConfig {
   readonly queueMax: number;
@@ -80,8 +80,10 @@ export function instanceSpec(options: InstanceOptions): ActorSpec<Serving, Insta
   };
 }
 
+/** A cancellation stays behind its query, lest it comes before there is anything to cancel. */
 function laneOf(message: InstanceMessage): Lane {
-  return message.type === 'worker.run-query' ? 'work' : 'control';
+  const isWork = message.type === 'worker.run-query' || message.type === 'worker.cancel-query';
+  return isWork ? 'work' : 'control';
 }
 
 function refuseQuery(options: InstanceOptions, message: InstanceMessage): Refusal | undefined {
@@ -118,7 +120,12 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
   };
   // Every kind of engine event is one of the instance's own messages, so the ref narrows safely.
   const replyTo: Ref<EngineEvent> = ctx.self;
-  ctx.tell(options.engine, { type: 'engine.load-variant', instanceId: options.id, variant, replyTo });
+  ctx.tell(options.engine, {
+    type: 'engine.load-variant',
+    instanceId: options.id,
+    variant,
+    replyTo,
+  });
   account(serving, ctx, { urgent: true });
   return serving;
 }
@@ -133,7 +140,7 @@ function instanceBehaviour(
       enqueue(serving, message, ctx);
       return serving;
     case 'worker.cancel-query':
-      cancel(serving, message.queryId);
+      cancel(serving, message.queryId, ctx);
       return serving;
     case 'instance.variant-loaded':
       becomeActive(serving, message.memoryBytes, message.measured, ctx);
@@ -173,22 +180,35 @@ function isServing(state: InstanceState): boolean {
 function enqueue(serving: Serving, query: RunQuery, ctx: ActorContext<InstanceMessage>): void {
   const waiting = waitingOf(query, ctx.nowMs);
   if (serving.queue.length >= serving.options.config.queueMax) {
-    finish(serving, ctx, waiting, refused('overloaded', `the queue of ${serving.options.id} is full`));
+    finish(
+      serving,
+      ctx,
+      waiting,
+      refused('overloaded', `the queue of ${serving.options.id} is full`),
+    );
     return;
   }
   if (serving.state === 'draining') {
-    finish(serving, ctx, waiting, refused('unavailable', `instance ${serving.options.id} is draining`));
+    finish(
+      serving,
+      ctx,
+      waiting,
+      refused('unavailable', `instance ${serving.options.id} is draining`),
+    );
     return;
   }
   observeArrival(serving.pace, ctx.nowMs);
   insertByDue(serving.queue, waiting);
   startBatch(serving, ctx);
+  account(serving, ctx, {});
 }
 
-function cancel(serving: Serving, queryId: string): void {
+function cancel(serving: Serving, queryId: string, ctx: ActorContext<InstanceMessage>): void {
   for (const queue of [serving.queue, serving.suspects]) {
     const index = queue.findIndex((waiting) => waiting.query.queryId === queryId);
-    if (index >= 0) queue.splice(index, 1);
+    if (index < 0) continue;
+    queue.splice(index, 1);
+    account(serving, ctx, {});
   }
 }
 
@@ -211,7 +231,10 @@ function becomeActive(
 }
 
 function failLoading(serving: Serving, why: string, ctx: ActorContext<InstanceMessage>): void {
-  const outcome = refused('unavailable', `variant ${serving.options.variant.id} did not load: ${why}`);
+  const outcome = refused(
+    'unavailable',
+    `variant ${serving.options.variant.id} did not load: ${why}`,
+  );
   for (const waiting of serving.queue.splice(0)) finish(serving, ctx, waiting, outcome);
   serving.state = 'failed';
   ctx.log.error('variant did not load', { variant: serving.options.variant.id, why });
@@ -240,10 +263,7 @@ function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>): void 
   const { batchKey } = head.query;
   const plan = batchPolicies[serving.options.config.batching]({
     nowMs: ctx.nowMs,
-    queue:
-      batchKey === ''
-        ? serving.queue
-        : serving.queue.filter((waiting) => waiting.query.batchKey === batchKey),
+    queue: alikeIn(serving.queue, batchKey, serving.latencyMs.length),
     latencyMs: slowed(serving),
     arrivalsPerMs: arrivalsPerMs(serving.pace, ctx.nowMs),
   });

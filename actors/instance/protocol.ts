@@ -10,4 +10,7 @@ export type InstanceMessage =
   | { readonly type: 'instance.wait-over' }
   | { readonly type: 'instance.drain' }
   /** Its state as the monitor judged it. */
-  | { readonly type: 'instance.state-judged'; readonly state: 'active' | 'overloaded' | 'interfered' };
+  | {
+      readonly type: 'instance.state-judged';
+      readonly state: 'active' | 'overloaded' | 'interfered';
+    };

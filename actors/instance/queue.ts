@@ -77,12 +77,22 @@ export function settleLate(
 
 const none: readonly Waiting[] = [];
 
+/** The first of the queue, at most `max`, that may share a batch under `batchKey`, in order. */
+export function alikeIn(queue: readonly Waiting[], batchKey: string, max: number): Waiting[] {
+  const alike: Waiting[] = [];
+  for (const waiting of queue) {
+    if (alike.length === max) break;
+    if (waiting.query.batchKey === batchKey) alike.push(waiting);
+  }
+  return alike;
+}
+
 /** Removes and returns the first `count` whose key is `batchKey`, in order. */
 export function takeBatch(queue: Waiting[], batchKey: string, count: number): Waiting[] {
   const allAlike = queue.slice(0, count).every((waiting) => waiting.query.batchKey === batchKey);
   if (allAlike) return queue.splice(0, count);
   const taken: Waiting[] = [];
-  for (let index = 0; index < queue.length && taken.length < count; ) {
+  for (let index = 0; index < queue.length && taken.length < count;) {
     const waiting = queue[index];
     if (waiting?.query.batchKey === batchKey) {
       taken.push(waiting);

@@ -39,6 +39,7 @@ export interface MonitorOptions {
 
 interface Watched {
   last: InstanceObserved;
+  lastAtMs: number;
   condition: InstanceCondition;
   served: number;
   /** In this window. */
@@ -109,6 +110,7 @@ function observe(
   if (watched === undefined) {
     watched = {
       last: seen,
+      lastAtMs: ctx.nowMs,
       condition: { state: seen.state, windows: 0 },
       served: 0,
       finished: 0,
@@ -119,6 +121,7 @@ function observe(
     monitoring.watched.set(seen.instanceId, watched);
   }
   watched.last = seen;
+  watched.lastAtMs = ctx.nowMs;
   if (!isJudged(seen.state) || !isJudged(watched.condition.state)) {
     watched.condition = { state: seen.state, windows: 0 };
   }
@@ -183,7 +186,10 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
   const { options } = monitoring;
   const instances: InstanceReport[] = [];
   let memoryUsedBytes = options.baseMemoryBytes;
-  for (const { last, condition, rateQps, slowdown, served } of monitoring.watched.values()) {
+  for (const watched of monitoring.watched.values()) {
+    const { last, condition, rateQps, slowdown, served } = watched;
+    // What it said is some time ago: since then it has worked, or loaded, on.
+    const agoMs = ctx.nowMs - watched.lastAtMs;
     memoryUsedBytes += last.memoryBytes;
     instances.push({
       id: last.instanceId,
@@ -192,10 +198,10 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
       state: condition.state,
       rateQps,
       queued: last.queued,
-      backlogMs: last.backlogMs,
+      backlogMs: Math.max(0, last.backlogMs - agoMs),
       slowdown,
       served,
-      loadLeftMs: last.loadLeftMs,
+      loadLeftMs: Math.max(0, last.loadLeftMs - agoMs),
     });
   }
   const gathered: WorkerReport = {

@@ -3,7 +3,7 @@
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
 import type { VariantId } from '../domain/variant.ts';
 
-/** An instance's own account, told after each batch and at each change of state. */
+/** An instance's own account, told at each change of its queue or state. */
 export interface InstanceObserved {
   readonly type: 'monitor.instance-observed';
   readonly instanceId: InstanceId;

@@ -15,7 +15,14 @@ export interface Terminal {
   readonly errIsTty: boolean;
   readonly colours: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /**
+   * Everything is closed, so the event loop should run dry; should something hold it all the same,
+   * the process ends a little later, with the exit code it has by then.
+   */
+  leaveEvenIfHeld(): void;
 }
+
+const heldMs = 3_000;
 
 /** The process's own terminal. Colours only on a TTY and without NO_COLOR (no-color.org). */
 export function processTerminal(): Terminal {
@@ -31,6 +38,9 @@ export function processTerminal(): Terminal {
     errIsTty: stderr.isTTY,
     colours: outIsTty && !noColour && env['TERM'] !== 'dumb',
     environment: env,
+    leaveEvenIfHeld: () => {
+      setTimeout(() => process.exit(), heldMs).unref();
+    },
   };
 }
 

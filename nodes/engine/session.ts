@@ -111,7 +111,8 @@ function sessionOptions(settings: SessionSettings): InferenceSession.SessionOpti
     executionMode: 'sequential',
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
-    logSeverityLevel: 3,
+    // What fails is answered; on standard error it would be taken for a host's last words.
+    logSeverityLevel: 4,
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   };
 }

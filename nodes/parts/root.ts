@@ -19,6 +19,8 @@ export interface ListenSettings extends RootSettings {
 export interface RunningNode {
   /** One or two lines for people: what runs where. */
   describe(): string;
+  /** The same for machines: names and addresses. */
+  readonly facts: Readonly<Record<string, string | undefined>>;
   /** Drains and ends everything this node started. */
   close(): Promise<void>;
   /** Resolves when the node cannot go on. */

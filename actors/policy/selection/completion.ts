@@ -61,8 +61,9 @@ export function usability(instance: InstanceView): 0 | 1 | 2 {
 }
 
 /**
- * The instance of `variant` that would answer first: usable ones before those to be avoided, then
- * the least predicted completion; equals are drawn at random, so that dispatchers do not herd.
+ * The instance of `variant` to take: an active one that answers in time before others, those to be
+ * avoided last, then the least predicted completion; equals are drawn at random, so that dispatchers
+ * do not herd.
  */
 export function firstInstance(
   view: FleetView,
@@ -77,14 +78,12 @@ export function firstInstance(
   for (const instance of variant.instances) {
     const usable = usability(instance);
     if (usable === 0) continue;
-    const rank = isAvoided(instance, query) ? 0 : usable;
-    if (rank < bestRank) continue;
     const ms = completionMs(view, variant, instance, query.batch);
+    const rank = isAvoided(instance, query) ? 0 : ms <= query.sloLeftMs ? usable : 1;
+    if (rank < bestRank || (rank === bestRank && ms > bestMs)) continue;
     if (rank === bestRank && ms === bestMs) {
       equals += 1;
       if (random() * equals >= 1) continue;
-    } else if (rank === bestRank && ms > bestMs) {
-      continue;
     } else {
       equals = 1;
     }

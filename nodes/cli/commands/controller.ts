@@ -48,7 +48,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
         },
         started: (node) => {
           if (options.json === true) {
-            printJson(cli.terminal, { node: 'controller', description: node.describe() });
+            printJson(cli.terminal, { node: 'controller', ...node.facts });
             return;
           }
           cli.terminal.out(

@@ -8,7 +8,6 @@ import type { DemoOutcome } from '../demo/run-demo.ts';
 import { parseBus, parseCount, parseSeed } from '../option-values.ts';
 import { startProgress } from '../progress.ts';
 import { listeningOf } from '../server-options.ts';
-import { leaveEvenIfHeld } from '../signals.ts';
 
 interface DemoOptions {
   readonly seed: number;
@@ -60,7 +59,7 @@ async function runCommand(cli: Cli, options: DemoOptions): Promise<void> {
     );
   } finally {
     progress.done();
-    leaveEvenIfHeld();
+    terminal.leaveEvenIfHeld();
   }
   await report(cli, options, outcome);
 }

@@ -43,7 +43,7 @@ export const addGatewayCommand: AddCommand = (program, cli) => {
         },
         started: (node) => {
           if (options.json === true) {
-            printJson(cli.terminal, { node: 'gateway', description: node.describe() });
+            printJson(cli.terminal, { node: 'gateway', ...node.facts });
           } else {
             cli.terminal.out(`${node.describe()}\nCtrl-C stops it.`);
           }

@@ -1,5 +1,6 @@
 /** `infaas worker`: a slice of a machine that joins a distributed system. */
 
+import { reportReady } from '../../adapters/worker-process.ts';
 import { type AddCommand, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
 import {
@@ -34,6 +35,7 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
     )
     .action(async (options: WorkerOptions) => {
       const nats = natsOf(options);
+      const spawned = process.send !== undefined;
       await stay(cli, {
         what: 'worker',
         start: async () => {
@@ -44,13 +46,23 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
             ...{ logLevel: options.logLevel, configFile: options.config },
           });
         },
-        started: (node) => {
+        spawned,
+        started: (node, stop) => {
+          if (spawned) reportToParent(stop);
           if (options.json === true) {
-            printJson(cli.terminal, { node: 'worker', description: node.describe() });
+            printJson(cli.terminal, { node: 'worker', ...node.facts });
           } else {
             cli.terminal.out(`${node.describe()}\nCtrl-C stops it.`);
           }
         },
       });
+      // The channel to the parent would keep this process.
+      if (process.connected) process.disconnect();
     });
 };
+
+/** `infaas up` waits to hear that its workers joined; they end with it. */
+function reportToParent(stop: () => void): void {
+  if (process.connected) reportReady(stop);
+  else stop();
+}

@@ -85,10 +85,9 @@ async function measure(
   const random = splitRandom(options.seed, 'samples');
   const recorder = new LoadRecorder(options.latency ?? Infinity, random);
   const inFlight = new InFlight();
-  const signals = listenForStop(
-    cli.terminal,
-    'stopping: no more is sent; once more to leave at once',
-  );
+  const signals = listenForStop(() => {
+    cli.terminal.err('stopping: no more is sent; once more to leave at once');
+  });
   const progress = startProgress(cli.terminal, 'load: starting');
   const startMs = clock.nowMs();
   const plannedMs = plan.mode === 'open' ? totalMs(plan.segments) : plan.durationMs;

@@ -64,9 +64,9 @@ describe('frames on a lane’s socket', () => {
               },
             });
             for (let at = 0; at < stream.length;) {
-              const size: number = cuts.next().value ?? 1;
-              reader.push(new Uint8Array(stream.subarray(at, at + size)));
-              at += size;
+              const { value } = cuts.next() as IteratorYieldResult<number>;
+              reader.push(new Uint8Array(stream.subarray(at, at + value)));
+              at += value;
             }
             const wanted = sent.map(({ head, tensors }) => ({
               head,

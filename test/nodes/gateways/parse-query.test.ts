@@ -77,7 +77,14 @@ describe('parseQuery', () => {
 
   it('makes the same tensor of bytes, flat numbers and nested ones', () => {
     const shape = [2, 2];
-    const [bytes, flat, nested] = [new Float32Array([1, 2, 3, 4]), [1, 2, 3, 4], [[1, 2], [3, 4]]]; // prettier-ignore
+    const [bytes, flat, nested] = [
+      new Float32Array([1, 2, 3, 4]),
+      [1, 2, 3, 4],
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ];
     const tensors = [bytes, flat, nested].map((data) => {
       const { x } = parsed({ inputs: { x: { datatype: 'FP32', shape, data } } }).inputs;
       return [...typedArrayOf(x!)];
@@ -102,7 +109,8 @@ describe('parseQuery', () => {
   });
 
   it('takes no longer a timeout than the configuration allows, also by default', () => {
-    const result = parseQuery(least, { ...limits, timeoutMsMax: 1_000 });
+    const value = decode(encode(least)) as Record<string, unknown>;
+    const result = parseQuery(value, { ...limits, timeoutMsMax: 1_000 });
     expect(result.ok && result.request.timeoutMs).to.equal(1_000);
   });
 });

@@ -28,6 +28,8 @@ export interface StartOptions {
   /** Of a NATS server; without it there is no NATS gateway. */
   readonly natsUrl?: string | undefined;
   readonly backend?: Backend;
+  /** What `/readyz` asks. */
+  readonly notReady?: () => string | undefined;
 }
 
 export interface StartedGateways {
@@ -61,19 +63,22 @@ export async function startGateways(options: StartOptions = {}): Promise<Started
   };
   const http = await startHttpServer({
     ...common,
+    notReady: options.notReady ?? (() => undefined),
     metricsPage: () => Promise.resolve({ contentType: 'text/plain', body: 'infaas_up 1\n' }),
   });
   const nats = await connectService(options.natsUrl, common);
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await http.close();
+    await nats?.close();
+    await backend.host.shutdown();
+  };
   return {
     httpUrl: http.url,
     wsUrl: http.url.replace('http', 'ws'),
     seen,
     ...backend,
-    close: async () => {
-      await http.close();
-      await nats?.close();
-      await backend.host.shutdown();
-    },
+    close: () => (closed ??= close()),
   };
 }
 

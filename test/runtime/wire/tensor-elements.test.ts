@@ -40,7 +40,16 @@ describe('tensor elements', () => {
   }
 
   it('takes the same elements flat and nested', () => {
-    const nested = [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]; // prettier-ignore
+    const nested = [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [
+        [5, 6],
+        [7, 8],
+      ],
+    ];
     expect(roundTrip('INT32', [2, 2, 2], nested)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(roundTrip('INT32', [2, 2, 2], nested.flat(2))).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8]);
   });
@@ -63,7 +72,16 @@ describe('tensor elements', () => {
 
   it('says what is wrong and where', () => {
     expect(problemOf('UINT8', [3], [1, 2, 300])).to.match(/\[2\].*300.*0\.\.255/);
-    expect(problemOf('INT32', [2, 2], [[1, 2], [3, 'x']])).to.match(/index 1 of depth 1.*"x"/); // prettier-ignore
+    expect(
+      problemOf(
+        'INT32',
+        [2, 2],
+        [
+          [1, 2],
+          [3, 'x'],
+        ],
+      ),
+    ).to.match(/index 1 of depth 1.*"x"/);
     expect(problemOf('INT32', [2, 2], [[1, 2]])).to.match(/1 elements at depth 0.*expected 2/);
     expect(problemOf('FP32', [2], [[1], [2]])).to.match(/an array/);
     expect(problemOf('FP32', [1], [null])).to.match(/null/);

@@ -98,7 +98,7 @@ const cases: readonly Case[] = [
     behaviour: 'takes an interfered one when nothing active is in time',
     variants: [{ ...small, instances: [{ state: 'interfered' }, { backlogMs: 500 }] }],
     query: { latencyMs: 100 },
-    outcome: 'small on small-2, late',
+    outcome: 'small on small-1',
   },
   {
     behaviour: 'never sends to an instance that is leaving',

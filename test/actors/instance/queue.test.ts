@@ -1,0 +1,111 @@
+/** An instance's queue: by deadline, late ones behind, only equals in a batch. */
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import {
+  alikeIn,
+  insertByDue,
+  settleLate,
+  takeBatch,
+  type Waiting,
+  waitingOf,
+} from '../../../actors/instance/queue.ts';
+import { runQuery, type RunQueryParts } from '../../support/run-queries.ts';
+
+function queueOf(...parts: readonly RunQueryParts[]): Waiting[] {
+  const queue: Waiting[] = [];
+  parts.forEach((part, at) => insertByDue(queue, waitingOf(runQuery(`q${at + 1}`, part), 0)));
+  return queue;
+}
+
+function ids(queue: readonly Waiting[]): string[] {
+  return queue.map(({ query }) => query.queryId);
+}
+
+const alone10 = (size: number): number => size * 10;
+
+describe('the queue of an instance', () => {
+  it('is ordered by deadline, equals by arrival, whatever the order of arrival', () => {
+    const deadlines = fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 30 });
+    fc.assert(
+      fc.property(deadlines, (budgets) => {
+        const queue = queueOf(...budgets.map((sloBudgetMs) => ({ sloBudgetMs })));
+        const expected = budgets
+          .map((due, at) => ({ due, id: `q${at + 1}` }))
+          .sort((a, b) => a.due - b.due)
+          .map(({ id }) => id);
+        expect(ids(queue)).to.deep.equal(expected);
+      }),
+    );
+  });
+
+  it('takes the hard bound as deadline where it comes before the SLO’s', () => {
+    const queue = queueOf({ sloBudgetMs: 500 }, { sloBudgetMs: 900, budgetMs: 300 });
+    expect(ids(queue)).to.deep.equal(['q2', 'q1']);
+  });
+
+  it('moves a query that cannot meet its SLO any more behind those that can', () => {
+    const queue = queueOf({ sloBudgetMs: 5 }, { sloBudgetMs: 100 });
+    expect(settleLate(queue, 0, alone10)).to.deep.equal([]);
+    expect(ids(queue)).to.deep.equal(['q2', 'q1']);
+  });
+
+  it('takes out those that would rather be rejected than late, and those past their bound', () => {
+    const queue = queueOf(
+      { sloBudgetMs: 5, rejectLate: true },
+      { sloBudgetMs: 100, rejectLate: true },
+      { budgetMs: 2 },
+    );
+    expect(ids(settleLate(queue, 3, alone10))).to.deep.equal(['q3', 'q1']);
+    expect(ids(queue)).to.deep.equal(['q2']);
+  });
+
+  it('keeps a query at its head that may miss its bound but has not yet', () => {
+    const queue = queueOf({ budgetMs: 8 }, { budgetMs: 100 });
+    expect(settleLate(queue, 3, alone10)).to.deep.equal([]);
+    expect(ids(queue)).to.deep.equal(['q1', 'q2']);
+  });
+
+  const anyQueue = fc.array(
+    fc.record({
+      sloBudgetMs: fc.integer({ min: 0, max: 60 }),
+      budgetMs: fc.integer({ min: 0, max: 120 }),
+      rejectLate: fc.boolean(),
+      batch: fc.integer({ min: 1, max: 3 }),
+    }),
+    { maxLength: 12 },
+  );
+
+  it('loses nobody by settling, and drops nobody who can be in time', () => {
+    fc.assert(
+      fc.property(anyQueue, fc.integer({ min: 0, max: 80 }), (parts, nowMs) => {
+        const queue = queueOf(...parts);
+        const before = ids(queue);
+        const dropped = settleLate(queue, nowMs, alone10);
+        expect([...ids(queue), ...ids(dropped)].sort()).to.deep.equal(before.sort());
+        for (const { query, size, hardDueMs } of dropped) {
+          const dueMs = Math.min(query.sloBudgetMs, hardDueMs);
+          expect(nowMs + alone10(size)).to.be.above(dueMs);
+        }
+        const dues = queue.map(({ dueMs }) => dueMs);
+        expect(dues).to.deep.equal([...dues].sort((a, b) => a - b));
+      }),
+    );
+  });
+
+  it('gives a batch only queries with the key of the first, in order', () => {
+    const key = fc.constantFrom('', 'a', 'b');
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 12 }), key, fc.nat(6), (keys, wanted, count) => {
+        const queue = queueOf(...keys.map((batchKey) => ({ batchKey })));
+        const all = ids(queue);
+        const alike = all.filter((_, at) => keys[at] === wanted);
+        expect(ids(alikeIn(queue, wanted, 4))).to.deep.equal(alike.slice(0, 4));
+        const taken = ids(takeBatch(queue, wanted, count));
+        expect(taken).to.deep.equal(alike.slice(0, count));
+        expect(ids(queue)).to.deep.equal(all.filter((id) => !taken.includes(id)));
+      }),
+    );
+  });
+});

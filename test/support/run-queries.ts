@@ -1,0 +1,54 @@
+/** Queries as workers and instances receive them, and the refs they answer to. */
+
+import type { DispatcherMessage } from '../../actors/dispatcher/protocol.ts';
+import type { CancelQuery, QueryFinished, RunQuery } from '../../actors/worker/protocol.ts';
+import { refOf } from '../../runtime/actor.ts';
+import { plainDelivery } from '../../runtime/wire/envelope.ts';
+import type { Recording } from './recording-context.ts';
+import { pairs } from './variants.ts';
+
+export const dispatcherRef = refOf<DispatcherMessage>('gateway', 1, '/dispatcher');
+
+export interface RunQueryParts extends Partial<Omit<RunQuery, 'delivery'>> {
+  readonly budgetMs?: number;
+  readonly attempt?: number;
+}
+
+/** For variant `v`, any instance, 30 s, no SLO. */
+export function runQuery(queryId: string, parts: RunQueryParts = {}): RunQuery {
+  const { budgetMs, attempt, ...rest } = parts;
+  return {
+    type: 'worker.run-query',
+    queryId,
+    delivery: { ...plainDelivery, attempt: attempt ?? 1, budgetMs: budgetMs ?? 30_000 },
+    variantId: 'v',
+    instanceId: undefined,
+    inputs: pairs(rest.batch ?? 1),
+    outputs: undefined,
+    batch: 1,
+    batchKey: '',
+    sloBudgetMs: Infinity,
+    rejectLate: false,
+    replyTo: dispatcherRef,
+    ...rest,
+  };
+}
+
+export function cancelQuery(queryId: string, instanceId?: string): CancelQuery {
+  return { type: 'worker.cancel-query', queryId, instanceId };
+}
+
+/** What the dispatcher was told about queries since `forget`. */
+export function finishedOf<S, M>(actor: Recording<S, M>): QueryFinished[] {
+  return actor
+    .toldTo(dispatcherRef)
+    .filter((message) => message.type === 'dispatcher.query-finished');
+}
+
+/** `q1 ok`, or `q1 overloaded`, with `again` where it may be placed again. */
+export function outcomesOf<S, M>(actor: Recording<S, M>): string[] {
+  return finishedOf(actor).map(({ queryId, outcome }) => {
+    if (outcome.ok) return `${queryId} ok`;
+    return `${queryId} ${outcome.error.code}${outcome.placeAgain ? ' again' : ''}`;
+  });
+}
