@@ -10,7 +10,7 @@ export interface StopSignals {
   /** Aborted by the first signal. */
   readonly stop: AbortSignal;
   /** As if the first signal had come. */
-  request(): void;
+  readonly request: () => void;
   /** Signals do again what they did before. */
   release(): void;
 }

@@ -49,7 +49,7 @@ export class Recording<S, M> {
   readonly told: Told[] = [];
   readonly everTold: Told[] = [];
   readonly spawned: Spawned[] = [];
-  private readonly spec: ActorSpec<S, M>;
+  readonly spec: ActorSpec<S, M>;
   private readonly random: Random;
   private readonly timers = new Map<string, Timer<M>>();
   private readonly watches = new Map<string, (terminated: Terminated) => M>();

@@ -36,6 +36,7 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
     .action(async (options: WorkerOptions) => {
       const nats = natsOf(options);
       const spawned = process.send !== undefined;
+      if (spawned) endWithParent();
       await stay(cli, {
         what: 'worker',
         start: async () => {
@@ -60,6 +61,15 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
       if (process.connected) process.disconnect();
     });
 };
+
+/** Without its parent a worker has this long to end in good order, joined or still joining. */
+const orphanGraceMs = 5_000;
+
+function endWithParent(): void {
+  process.once('disconnect', () => {
+    setTimeout(() => process.exit(1), orphanGraceMs).unref();
+  });
+}
 
 /** `infaas up` waits to hear that its workers joined; they end with it. */
 function reportToParent(stop: () => void): void {

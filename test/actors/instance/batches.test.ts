@@ -94,12 +94,12 @@ describe('an instance', () => {
   });
 
   it('makes smaller batches for a deadline where the hardware is slower than the profile', () => {
-    const urgent = { sloBudgetMs: 74 };
+    const urgent = { sloBudgetMs: 89 };
     const sizes = [undefined, 42].map((measuredMs) => {
       const stage = new InstanceStage(batching).load(measuredMs);
       stage.send(runQuery('q0', urgent));
       for (let at = 1; at <= 4; at += 1) stage.send(runQuery(`q${at}`, urgent));
-      stage.finishBatch();
+      stage.finishBatch(measuredMs);
       return stage.finishBatch().length;
     });
     expect(sizes).to.deep.equal([4, 3]);

@@ -1,0 +1,197 @@
+/** An instance's life: loading, refusing, cancelling, draining, losing its engine, what it reports. */
+
+import { expect } from 'chai';
+
+import { InstanceStage } from '../../support/instance-stage.ts';
+import { cancelQuery, outcomesOf, runQuery } from '../../support/run-queries.ts';
+import { mebibyte, perBatch, perQuery } from '../../support/variants.ts';
+
+const engineLost = { type: 'instance.engine-lost', message: 'killed' } as const;
+
+describe('an instance that loads', () => {
+  it('keeps what comes until it is loaded, and then runs it', () => {
+    const stage = new InstanceStage();
+    expect(stage.commands).to.deep.equal(['load-variant']);
+    stage.send(runQuery('q1'));
+    expect(stage.commands).to.deep.equal(['load-variant']);
+    stage.load();
+    expect(stage.finishBatch()).to.deep.equal(['q1 ok']);
+  });
+
+  it('answers all that waited when the load fails, and then fails itself', () => {
+    const stage = new InstanceStage();
+    stage.send(runQuery('q1'), runQuery('q2'));
+    const failed = { type: 'instance.load-failed', message: 'no such file' } as const;
+    expect(() => stage.send(failed)).to.throw('no such file');
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again', 'q2 unavailable again']);
+    expect(stage.accounts.at(-1)).to.include({ state: 'failed', urgent: true });
+  });
+
+  it('unloads when it is drained before it is loaded', () => {
+    const stage = new InstanceStage();
+    stage.send(runQuery('q1'), { type: 'instance.drain' });
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again']);
+    stage.load();
+    expect(stage.commands).to.deep.equal(['load-variant', 'unload-variant']);
+    stage.send({ type: 'instance.variant-unloaded' });
+    expect(stage.stopped).to.equal(true);
+  });
+});
+
+describe('an instance with more queries than it can serve', () => {
+  it('refuses what its queue cannot hold, so that it can be placed elsewhere', () => {
+    const stage = new InstanceStage({}, { queueMax: 2 }).load();
+    stage.send(...['q0', 'q1', 'q2', 'q3'].map((id) => runQuery(id)));
+    expect(outcomesOf(stage)).to.deep.equal(['q3 overloaded again']);
+  });
+
+  it('serves late what cannot be in time, after what can', () => {
+    const stage = new InstanceStage({ latency: perQuery(20) }).load();
+    stage.send(
+      runQuery('q0'),
+      runQuery('hopeless', { sloBudgetMs: 15 }),
+      runQuery('in time', { sloBudgetMs: 50 }),
+    );
+    const order = [20, 20, 20].flatMap((ms) => stage.finishBatch(ms));
+    expect(order).to.deep.equal(['q0 ok', 'in time ok', 'hopeless ok']);
+  });
+
+  it('drops what would be late and would rather be rejected, with a typed error', () => {
+    const stage = new InstanceStage({ latency: perQuery(20) }).load();
+    stage.send(runQuery('q0'), runQuery('strict', { sloBudgetMs: 30, rejectLate: true }));
+    expect(stage.finishBatch(20)).to.deep.equal(['q0 ok', 'strict deadline_exceeded']);
+    expect(stage.commands).to.deep.equal([]);
+  });
+
+  it('drops what is past its hard bound', () => {
+    const stage = new InstanceStage().load();
+    stage.send(runQuery('q0'), runQuery('old', { budgetMs: 20 }));
+    expect(stage.finishBatch(25)).to.deep.equal(['q0 ok', 'old deadline_exceeded']);
+  });
+
+  it('takes a cancelled query out of its queue, and finishes one that runs', () => {
+    const stage = new InstanceStage().load();
+    stage.send(runQuery('q0'), runQuery('q1'), runQuery('q2'));
+    stage.send(cancelQuery('q1'), cancelQuery('q0'), cancelQuery('unknown'));
+    expect(stage.finishBatch()).to.deep.equal(['q0 ok']);
+    expect(stage.finishBatch()).to.deep.equal(['q2 ok']);
+    expect(stage.commands).to.deep.equal([]);
+  });
+
+  it('takes a cancelled query out of those that are run again one by one', () => {
+    const stage = new InstanceStage({ latency: perBatch(20, 1) }).load();
+    stage.send(runQuery('q0'), runQuery('q1'), runQuery('q2'), runQuery('q3'));
+    stage.finishBatch();
+    stage.failBatch();
+    stage.send(cancelQuery('q2'));
+    expect(stage.finishBatch()).to.deep.equal(['q1 ok']);
+    expect(stage.finishBatch()).to.deep.equal(['q3 ok']);
+  });
+
+  it('lets a cancellation queue behind its query, and the engine before both', () => {
+    const { spec } = new InstanceStage();
+    const lanes = [
+      runQuery('q1'),
+      cancelQuery('q1'),
+      engineLost,
+      { type: 'instance.drain' } as const,
+    ].map((message) => spec.laneOf?.(message));
+    expect(lanes).to.deep.equal(['work', 'work', 'control', 'control']);
+  });
+
+  it('refuses in words of its own what its mailbox cannot take', () => {
+    const { spec } = new InstanceStage();
+    const refusal = spec.refuse?.(runQuery('q1'), 'mailbox-full');
+    expect(refusal?.message).to.deep.include({ queryId: 'q1', instanceId: 'w1/v-1', epoch: 3 });
+    expect(refusal?.message).to.have.nested.property('outcome.placeAgain', true);
+    expect(spec.refuse?.(cancelQuery('q1'), 'mailbox-full')).to.equal(undefined);
+  });
+});
+
+describe('an instance that drains', () => {
+  it('hands back what waits, finishes what runs, and then unloads and stops', () => {
+    const stage = new InstanceStage().load().forget();
+    stage.send(runQuery('q0'), runQuery('q1'), { type: 'instance.drain' });
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again']);
+    expect(stage.commands).to.deep.equal(['run-batch']);
+    stage.send(runQuery('q2'));
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again', 'q2 unavailable again']);
+    expect(stage.finishBatch()).to.deep.equal(['q0 ok']);
+    expect(stage.commands).to.deep.equal(['unload-variant']);
+    stage.send({ type: 'instance.variant-unloaded' });
+    expect(stage.stopped).to.equal(true);
+  });
+
+  it('finishes the queries of a failed batch one by one first', () => {
+    const stage = new InstanceStage({ latency: perBatch(20, 1) }).load();
+    stage.send(runQuery('q0'), runQuery('q1'), runQuery('q2'));
+    stage.finishBatch();
+    stage.send({ type: 'instance.drain' });
+    stage.failBatch();
+    expect(stage.finishBatch()).to.deep.equal(['q1 ok']);
+    expect(stage.finishBatch()).to.deep.equal(['q2 ok']);
+    expect(stage.commands).to.deep.equal(['unload-variant']);
+  });
+
+  it('unloads once, however often it is told', () => {
+    const stage = new InstanceStage().load().forget();
+    stage.send({ type: 'instance.drain' }, { type: 'instance.drain' });
+    expect(stage.commands).to.deep.equal(['unload-variant']);
+  });
+});
+
+describe('an instance and its engine', () => {
+  it('do not survive each other', () => {
+    const stage = new InstanceStage().load();
+    stage.send(runQuery('q0')).forget();
+    expect(() => stage.send(engineLost)).to.throw('killed');
+    expect(stage.told).to.deep.equal([]);
+    expect(stage.spec.supervision.onFailure).to.equal('stop');
+  });
+
+  it('agree on when a batch hangs: by the larger of a time and a multiple of its own', () => {
+    const hangs = [10, 500].map((ms) => {
+      const stage = new InstanceStage({ latency: perQuery(ms) }).load();
+      return stage.send(runQuery('q0')).running.hangMs;
+    });
+    expect(hangs).to.deep.equal([1_000, 5_000]);
+  });
+});
+
+describe('an instance’s account of itself', () => {
+  it('says at once that it loads, how long still, and when it is loaded', () => {
+    const stage = new InstanceStage({ loadMs: 300 });
+    expect(stage.accounts).to.have.length(1);
+    expect(stage.accounts[0]).to.include({ state: 'loading', loadLeftMs: 300, urgent: true });
+    stage.forget().load();
+    const loaded = { state: 'active', loadLeftMs: 0, memoryBytes: 2 * mebibyte, urgent: true };
+    expect(stage.accounts[0]).to.include(loaded);
+  });
+
+  it('counts what is queued and running as backlog, as it comes and goes', () => {
+    const stage = new InstanceStage({ latency: perQuery(10) }).load();
+    const backlog = (): number | undefined => stage.accounts.at(-1)?.backlogMs;
+    stage.send(runQuery('q0'), runQuery('q1'), runQuery('q2'));
+    expect(backlog()).to.equal(30);
+    stage.advance(5).send(cancelQuery('q2'));
+    expect(backlog()).to.equal(15);
+    stage.finishBatch(5);
+    expect(backlog()).to.equal(10);
+  });
+
+  it('gives the time of each batch against the profile', () => {
+    const stage = new InstanceStage({ latency: perQuery(10) }).load();
+    stage.send(runQuery('q0')).finishBatch(15);
+    const [account] = stage.accounts;
+    expect(account).to.include({ finished: 1, busyMs: 15, ratio: 1.5, urgent: false });
+  });
+
+  it('repeats the state it was judged to be in, but none after it drains', () => {
+    const stage = new InstanceStage().load();
+    stage.send({ type: 'instance.state-judged', state: 'overloaded' }, runQuery('q0'));
+    expect(stage.accounts.at(-1)?.state).to.equal('overloaded');
+    stage.send({ type: 'instance.drain' }, { type: 'instance.state-judged', state: 'active' });
+    stage.send({ type: 'instance.variant-loaded', loadMs: 1, memoryBytes: 1, measured: [] });
+    expect(stage.accounts.at(-1)?.state).to.equal('draining');
+  });
+});
