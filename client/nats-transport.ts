@@ -23,9 +23,11 @@ import {
 export interface NatsOptions {
   readonly token?: string | undefined;
   readonly connectTimeoutMs: number;
+  /** How often what waits is asked after. */
+  readonly probeMs?: number;
 }
 
-const probeMs = 1_000;
+const defaultProbeMs = 1_000;
 /** Unanswered probes in a row after which a query is lost. */
 const probesMax = 2;
 const reconnectPollMs = 50;
@@ -57,6 +59,7 @@ class NatsTransport implements Transport {
   /** Prefix of the reply subjects; a request's key is its own. */
   private readonly inbox: string;
   private readonly options: NatsOptions;
+  private readonly probeMs: number;
   private readonly waiting = new WaitingAnswers();
   /** Reply subjects by the ids that the program knows. */
   private readonly replies = new Map<string, string>();
@@ -71,6 +74,7 @@ class NatsTransport implements Transport {
     this.connection = connection;
     this.inbox = inbox;
     this.options = options;
+    this.probeMs = options.probeMs ?? defaultProbeMs;
     connection.subscribe(`${inbox}*`, {
       callback: (error, message) => {
         if (error === null) this.receive(message);
@@ -157,11 +161,11 @@ class NatsTransport implements Transport {
       this.probing = undefined;
       if (this.connected) this.probe();
       if (this.waiting.size > 0) this.keepProbing();
-    }, probeMs);
+    }, this.probeMs);
   }
 
   private probe(): void {
-    const replies = this.waiting.olderThan(probeMs);
+    const replies = this.waiting.olderThan(this.probeMs);
     for (const reply of replies) {
       const missed = this.missed.get(reply) ?? 0;
       if (missed >= probesMax) {

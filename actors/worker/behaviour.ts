@@ -4,10 +4,21 @@
  * when it is gone, or loads the variant when there is none.
  */
 
-import type { ActorContext, ActorSpec, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
+import type {
+  ActorContext,
+  ActorSpec,
+  Lane,
+  Ref,
+  Refusal,
+  Terminated,
+} from '../../runtime/actor.ts';
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
-import { decideAfterFailure, restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
+import {
+  decideAfterFailure,
+  restartPolicy,
+  type SupervisionPolicy,
+} from '../../runtime/supervision.ts';
 import type { Hardware } from '../domain/hardware.ts';
 import type { InstanceId } from '../domain/instance.ts';
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
@@ -57,6 +68,8 @@ interface Loaded {
   readonly id: InstanceId;
   readonly ref: Ref<InstanceMessage>;
   readonly variant: Variant;
+  /** It takes no more queries. */
+  draining: boolean;
 }
 
 interface Working {
@@ -64,6 +77,7 @@ interface Working {
   readonly monitor: Ref<MonitorMessage>;
   readonly variants: Map<VariantId, Variant>;
   readonly instances: Map<InstanceId, Loaded>;
+  /** Those that take queries. */
   readonly byVariant: Map<VariantId, Loaded[]>;
   readonly wanted: Map<VariantId, number>;
   /** When each variant's instances failed here, for the intensity limit. */
@@ -88,13 +102,20 @@ export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMes
   };
 }
 
+/** A cancellation stays behind its query, lest it comes before there is anything to cancel. */
 function laneOf(message: WorkerMessage): Lane {
-  return message.type === 'worker.run-query' ? 'work' : 'control';
+  const isWork = message.type === 'worker.run-query' || message.type === 'worker.cancel-query';
+  return isWork ? 'work' : 'control';
 }
 
 function refuseQuery(options: WorkerOptions, message: WorkerMessage): Refusal | undefined {
   if (message.type !== 'worker.run-query') return undefined;
-  const reply = refusedQuery(options, message, 'overloaded', `worker ${options.id} takes no more queries now`);
+  const reply = refusedQuery(
+    options,
+    message,
+    'overloaded',
+    `worker ${options.id} takes no more queries now`,
+  );
   return refusal(message.replyTo, reply);
 }
 
@@ -164,8 +185,9 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
 }
 
 function route(working: Working, query: RunQuery, ctx: Context): void {
-  const chosen = query.instanceId === undefined ? undefined : working.instances.get(query.instanceId);
-  if (chosen !== undefined) {
+  const chosen =
+    query.instanceId === undefined ? undefined : working.instances.get(query.instanceId);
+  if (chosen?.draining === false) {
     ctx.tell(chosen.ref, query);
     return;
   }
@@ -247,7 +269,7 @@ function load(working: Working, variant: Variant, ctx: Context): Loaded {
     monitor: working.monitor,
     config: working.options.config.instance,
   });
-  const loaded: Loaded = { id, ref: ctx.spawn(spec, name), variant };
+  const loaded: Loaded = { id, ref: ctx.spawn(spec, name), variant, draining: false };
   ctx.watch(loaded.ref, (terminated) => ({
     type: 'worker.instance-terminated',
     instanceId: id,
@@ -262,7 +284,8 @@ function load(working: Working, variant: Variant, ctx: Context): Loaded {
 }
 
 function passCancel(working: Working, cancel: CancelQuery, ctx: Context): void {
-  const chosen = cancel.instanceId === undefined ? undefined : working.instances.get(cancel.instanceId);
+  const chosen =
+    cancel.instanceId === undefined ? undefined : working.instances.get(cancel.instanceId);
   if (chosen !== undefined) ctx.tell(chosen.ref, cancel);
 }
 
@@ -299,8 +322,10 @@ function loadWanted(working: Working, ctx: Context): void {
 function unloadVariant(working: Working, variantId: VariantId, ctx: Context): void {
   working.wanted.delete(variantId);
   for (const loaded of working.byVariant.get(variantId) ?? []) {
+    loaded.draining = true;
     ctx.tell(loaded.ref, { type: 'instance.drain' });
   }
+  working.byVariant.delete(variantId);
 }
 
 /** An instance ended. Its queries are placed again by their dispatchers; here only its place goes. */

@@ -31,13 +31,15 @@ export interface OnnxEngineOptions {
 
 export interface OnnxEngine {
   readonly port: Ref<EngineCommand>;
+  /** Starts a host ahead of the first load. */
+  warm(): void;
   /** Of the living engine hosts, e.g. to account for their memory. */
   pids(): readonly number[];
   /** Finishes what runs within `shutdownMs`, then kills. Afterwards nothing is left running. */
   shutdown(): Promise<void>;
 }
 
-/** The engine behind a port named `engine`. Starts nothing before the first load. */
+/** The engine behind a port named `engine`. Starts nothing before `warm` or the first load. */
 export function createOnnxEngine(options: OnnxEngineOptions): OnnxEngine {
   const engine = new Engine(options);
   const port = options.host.port<EngineCommand>('engine', (command) => {
@@ -45,6 +47,9 @@ export function createOnnxEngine(options: OnnxEngineOptions): OnnxEngine {
   });
   return {
     port,
+    warm: () => {
+      engine.warm();
+    },
     pids: () => engine.pool.pids(),
     shutdown: async () => {
       await engine.shutdown();
@@ -97,6 +102,15 @@ class Engine {
         return;
       default:
         assertNever(command);
+    }
+  }
+
+  /** A host that cannot be started now is tried again by the first load, which says so. */
+  warm(): void {
+    try {
+      this.pool.warm();
+    } catch (error) {
+      this.options.log.warn('no engine host could be started', { error: messageOf(error) });
     }
   }
 

@@ -26,7 +26,7 @@ export const engineConfigSchema = z.object({
     .max(2 ** 31)
     .default(256 * 1024 * 1024),
   /** Most time to spend on measuring a variant after its load. */
-  measureMs: milliseconds.default(150),
+  measureMs: milliseconds.default(50),
   optimisation: z.enum(['disabled', 'basic', 'extended', 'all']).default('all'),
   cpuArena: z.boolean().default(true),
   memoryPattern: z.boolean().default(true),

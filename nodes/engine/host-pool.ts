@@ -55,6 +55,11 @@ export class HostPool {
     return [...this.hosts].map(({ pid }) => pid);
   }
 
+  /** Starts the shared host ahead of the first load, which then need not wait for it. */
+  warm(): void {
+    this.shared ??= this.start(this.laneCount());
+  }
+
   /** A lane for a new instance; starts a host when there is none for it. */
   settle(variantId: VariantId): Residence {
     const host = this.quarantine.holds(variantId)

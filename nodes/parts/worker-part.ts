@@ -33,6 +33,7 @@ export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
     { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
   ];
   const engine = createOnnxEngine({ host, cores: cores ?? units, config: config.engine, log, metrics });
+  engine.warm();
   const { reload, ...worker } = config.worker;
   const spec = workerSpec({
     // In a system of one process the node is called after its controller.

@@ -1,11 +1,12 @@
 /** The client over WebSocket and NATS, and what each does when its gateway is lost. */
 
-import { createServer, type Socket } from 'node:net';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
 
 import { expect } from 'chai';
 import { connect as connectNats } from 'nats';
 
-import { ClientError, connect } from '../../client/index.ts';
+import { ClientError, connect, InfaasClient } from '../../client/index.ts';
+import { openNats } from '../../client/nats-transport.ts';
 import { type NatsServer, startNatsServer } from '../../nodes/adapters/nats-server.ts';
 import { silentLogger } from '../../runtime/log.ts';
 import { startGateways } from '../nodes/gateways/start-gateways.ts';
@@ -37,6 +38,12 @@ describe('the client and NATS', () => {
 
   after(() => server.stop());
 
+  /** Asks after its queries often. */
+  async function connectProbing(): Promise<InfaasClient> {
+    const options = { connectTimeoutMs: 1_000, probeMs: 50 };
+    return new InfaasClient(await openNats(server.url, options));
+  }
+
   clientSuite({ name: 'NATS', urlOf: () => server.url, natsUrl: () => server.url });
 
   it('answers unavailable at once where no gateway listens', async () => {
@@ -51,7 +58,7 @@ describe('the client and NATS', () => {
     let taken = 0;
     dying.subscribe('infaas.v1.query', { queue: 'q', callback: () => (taken += 1) });
     await dying.flush();
-    const client = await connect(server.url);
+    const client = await connectProbing();
     const answer = client.query(slow);
     await until(() => taken === 1);
     const gateways = await startGateways({ natsUrl: server.url });
@@ -65,11 +72,15 @@ describe('the client and NATS', () => {
 
   it('leaves a query alone whose gateway lives and is slow', async () => {
     const gateways = await startGateways({ natsUrl: server.url });
-    const client = await connect(server.url);
+    const client = await connectProbing();
+    const other = await connectNats({ servers: server.url });
+    let probes = 0;
+    other.subscribe('infaas.v1.held', { callback: () => (probes += 1) });
     let answered = false;
     const answer = client.query({ id: 'slow', ...slow }).finally(() => (answered = true));
-    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    await until(() => probes >= 6);
     expect(answered).to.equal(false);
+    await other.close();
     client.cancel('slow');
     expect((await answer).ok).to.equal(false);
     await client.close();
@@ -165,8 +176,7 @@ interface Relay {
 async function startRelay(port: number): Promise<Relay> {
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
-    const { connection: far } = { connection: new (near.constructor as typeof Socket)() };
-    far.connect(port, '127.0.0.1');
+    const far = connectTcp(port, '127.0.0.1');
     for (const socket of [near, far]) sockets.add(socket.on('error', () => undefined));
     near.pipe(far).pipe(near);
   });

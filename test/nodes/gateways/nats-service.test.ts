@@ -1,7 +1,14 @@
 /** The NATS gateway as a service: discovery, statistics, headers, cancelling and closing. */
 
 import { expect } from 'chai';
-import { connect, headers, type Msg, type NatsConnection, type QueuedIterator } from 'nats';
+import {
+  connect,
+  headers,
+  type Msg,
+  type NatsConnection,
+  type QueuedIterator,
+  RequestStrategy,
+} from 'nats';
 
 import { type NatsServer, startNatsServer } from '../../../nodes/adapters/nats-server.ts';
 import { silentLogger } from '../../../runtime/log.ts';
@@ -9,6 +16,9 @@ import { encode } from '../../../runtime/wire/codec.ts';
 import { decodeAnswer, goodJsonQuery, goodQuery, type RawAnswer } from './callers.ts';
 import { startGateways, type StartedGateways, type StartOptions } from './start-gateways.ts';
 import { until } from './until.ts';
+
+/** One service is started: no need to wait for more. */
+const firstAnswer = { strategy: RequestStrategy.Count, maxMessages: 1, maxWait: 5_000 } as const;
 
 const slowQuery = (): Uint8Array => encode({ ...goodQuery(), dataset: 'slow' });
 
@@ -33,18 +43,21 @@ describe('the NATS gateway', () => {
 
   afterEach(() => gateways.close());
 
-  async function call(operation: string, payload = new Uint8Array(0)): Promise<RawAnswer> {
+  async function call(
+    operation: string,
+    payload: Uint8Array = new Uint8Array(0),
+  ): Promise<RawAnswer> {
     const message = await user.request(`infaas.v1.${operation}`, payload, { timeout: 5_000 });
     return decodeAnswer(message.data, true);
   }
 
   it('is found by the discovery of ADR-32', async () => {
     await start();
-    const client = user.services.client({ strategy: 'stall' as never, maxWait: 2_000 });
+    const client = user.services.client(firstAnswer);
     const [ping] = await all(await client.ping('infaas'));
     expect(ping).to.deep.include({ name: 'infaas', id: 'gateway-1', version: '0.1.0' });
     const [found] = await all(await client.info('infaas', 'gateway-1'));
-    const endpoints = found?.endpoints?.map(({ name, subject }) => [name, subject]) ?? [];
+    const endpoints = found?.endpoints.map(({ name, subject }) => [name, subject]) ?? [];
     expect(Object.fromEntries(endpoints)).to.deep.equal({
       query: 'infaas.v1.query',
       tasks: 'infaas.v1.tasks',
@@ -59,7 +72,7 @@ describe('the NATS gateway', () => {
     await start();
     await call('query', encode(goodQuery()));
     await call('query', encode({ ...goodQuery(), task: 'telepathy' }));
-    const client = user.services.client({ strategy: 'stall' as never, maxWait: 2_000 });
+    const client = user.services.client(firstAnswer);
     const [stats] = await all(await client.stats('infaas'));
     const query = stats?.endpoints?.find(({ name }) => name === 'query');
     expect(query).to.include({ num_requests: 2, num_errors: 1, queue_group: 'q' });
