@@ -1,9 +1,9 @@
 /**
  * nact alone, as fast as it goes: the peer of `actors.ts`, message for message the same work.
  *
- * nact runs each message in a `setImmediate` of its own, so what else the event loop serves is part of
- * its price: a socket is served meanwhile, as in any process of ours. `withServedSocket` is exported
- * for the other side of the comparison.
+ * nact runs each message in a `setImmediate` of its own, so what else the event loop serves is part
+ * of its price: a socket is served meanwhile, as in any process of ours. `withServedSocket` is
+ * exported for the other side of the comparison.
  */
 
 import { once } from 'node:events';
@@ -127,7 +127,8 @@ export async function withServedSocket<T>(
 /** Says `answered` once its first ping was. */
 const PINGING_CLIENT = `
   const { parentPort, workerData } = require('node:worker_threads');
-  const socket = require('node:net').connect({ port: workerData, host: '127.0.0.1', noDelay: true });
+  const net = require('node:net');
+  const socket = net.connect({ port: workerData, host: '127.0.0.1', noDelay: true });
   socket.once('data', () => parentPort.postMessage('answered'));
   socket.on('data', () => undefined);
   socket.on('error', () => undefined);

@@ -1,7 +1,7 @@
 /** A query as a program writes it, with typed arrays, to the object that travels. Pure. */
 
 import type { Slo } from '../actors/domain/query.ts';
-import { packElements } from '../runtime/wire/tensor-elements.ts';
+import { packElements, show } from '../runtime/wire/tensor-elements.ts';
 import {
   bytesOf,
   type Datatype,
@@ -48,8 +48,12 @@ export type BuiltRequest =
 /** The problem names the input. */
 export function buildRequest(query: Query, id: string): BuiltRequest {
   const inputs: Record<string, Tensor> = {};
-  for (const [name, input] of Object.entries(query.inputs)) {
-    const tensor = buildTensor(ArrayBuffer.isView(input) ? { data: input } : input);
+  const named: unknown = query.inputs;
+  if (typeof named !== 'object' || named === null) {
+    return { ok: false, problem: 'inputs: expected an object of named tensors' };
+  }
+  for (const [name, input] of Object.entries(named as Readonly<Record<string, unknown>>)) {
+    const tensor = buildTensor(input);
     if (typeof tensor === 'string') return { ok: false, problem: `input "${name}": ${tensor}` };
     inputs[name] = tensor;
   }
@@ -58,7 +62,14 @@ export function buildRequest(query: Query, id: string): BuiltRequest {
   return { ok: true, body };
 }
 
-function buildTensor({ datatype, shape, data }: TensorInput): Tensor | string {
+/** The types say what is meant; a program in JavaScript may give anything. */
+function buildTensor(input: unknown): Tensor | string {
+  if (typeof input !== 'object' || input === null) {
+    return `expected a typed array, or an object with data, got ${show(input)}`;
+  }
+  const { datatype, shape, data }: Partial<TensorInput> = ArrayBuffer.isView(input)
+    ? { data: input as NumericArray }
+    : input;
   if (datatype !== undefined && !isDatatype(datatype)) {
     return `datatype: expected one of ${datatypes.join(', ')}`;
   }

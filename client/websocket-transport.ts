@@ -78,6 +78,7 @@ class WebSocketTransport implements Transport {
   private readonly waiting = new WaitingAnswers();
   private socket: Socket | undefined;
   private ready: Promise<void>;
+  private late: ReturnType<typeof setTimeout> | undefined;
   private redial: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
   private lastFailure: ClientError | undefined;
@@ -127,6 +128,7 @@ class WebSocketTransport implements Transport {
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.redial);
+    clearTimeout(this.late);
     this.waiting.settleAll(failure('unavailable', 'this client was closed'));
     const { socket } = this;
     if (socket === undefined) return;
@@ -163,12 +165,12 @@ class WebSocketTransport implements Transport {
       const socket = this.open(this.url, this.options.token);
       this.socket = socket;
       socket.binaryType = 'arraybuffer';
-      const late = setTimeout(() => {
+      this.late = setTimeout(() => {
         message = 'no answer';
         socket.close();
       }, this.options.connectTimeoutMs);
       socket.onopen = () => {
-        clearTimeout(late);
+        clearTimeout(this.late);
         this.failures = 0;
         this.lastFailure = undefined;
         resolve();
@@ -178,7 +180,7 @@ class WebSocketTransport implements Transport {
         message = event.message ?? message;
       };
       socket.onclose = ({ code, reason }) => {
-        clearTimeout(late);
+        clearTimeout(this.late);
         const why = reason || message || `closed with ${code}`;
         this.lastFailure = dialFailure(this.url, why);
         reject(this.lastFailure);

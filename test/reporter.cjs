@@ -81,11 +81,21 @@ function describe(error) {
   const lines = [error.stack ?? `${error.name}: ${error.message}`];
   const comparable = 'expected' in error && 'actual' in error && error.showDiff !== false;
   if (comparable) {
-    lines.push(Mocha.reporters.Base.generateDiff(error.actual, error.expected).trimEnd());
+    lines.push(difference(error.actual, error.expected));
   }
   if (error.cause !== undefined) lines.push(`caused by: ${describe(error.cause)}`);
   for (const inner of error.errors ?? []) lines.push(`one of: ${describe(inner)}`);
   return lines.join('\n');
+}
+
+/** mocha compares objects, or strings: anything else is shown as a string. */
+function difference(actual, expected) {
+  const comparable = ['object', 'string'].includes(typeof actual);
+  const shown =
+    comparable && typeof actual === typeof expected && actual !== null && expected !== null
+      ? [actual, expected]
+      : [actual, expected].map((value) => Mocha.utils.stringify(value));
+  return Mocha.reporters.Base.generateDiff(...shown).trimEnd();
 }
 
 function indent(text) {

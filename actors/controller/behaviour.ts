@@ -107,7 +107,8 @@ function controllerBehaviour(
 
 function join(controlling: Controlling, request: JoinNode, ctx: Context): void {
   const known = Object.hasOwn(controlling.epochs, request.node);
-  const full = !known && Object.keys(controlling.epochs).length >= controlling.options.config.nodesMax;
+  const full =
+    !known && Object.keys(controlling.epochs).length >= controlling.options.config.nodesMax;
   if (!isNodeId(request.node) || full) {
     const message = full
       ? `the system has ${String(controlling.options.config.nodesMax)} nodes, its limit`

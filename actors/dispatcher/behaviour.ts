@@ -52,8 +52,10 @@ export function dispatcherSpec(
   };
 }
 
-function laneOf(message: DispatcherMessage): Lane {
-  return message.type === 'dispatcher.submit-query' ? 'work' : 'control';
+/** A cancellation stays behind its query, lest it comes before there is anything to cancel. */
+function laneOf({ type }: DispatcherMessage): Lane {
+  const isWork = type === 'dispatcher.submit-query' || type === 'dispatcher.cancel-query';
+  return isWork ? 'work' : 'control';
 }
 
 function refuseQuery(message: DispatcherMessage): Refusal | undefined {
@@ -116,7 +118,12 @@ function dispatcherBehaviour(
 }
 
 function submit(dispatching: Dispatching, query: SubmitQuery, ctx: Context): void {
-  const admitted = admit(dispatching, query, ctx.nowMs);
+  if (dispatching.table.get(query.queryId) !== undefined) {
+    // It has an answer coming; a second entry would give it two.
+    ctx.metrics.count('infaas_duplicate_queries_total');
+    return;
+  }
+  const admitted = admit(dispatching, query);
   ctx.metrics.count('infaas_queries_total');
   if ('error' in admitted) {
     ctx.metrics.count('infaas_refusals_total', 1, { code: admitted.error.code });
@@ -135,7 +142,7 @@ function submit(dispatching: Dispatching, query: SubmitQuery, ctx: Context): voi
 type Admission = { readonly entry: InFlight } | { readonly error: QueryError };
 
 /** Names, inputs and limits; what passes is in flight. */
-function admit(dispatching: Dispatching, query: SubmitQuery, nowMs: number): Admission {
+function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
   const { config } = dispatching.options;
   const { request, principal } = query;
   if (dispatching.table.size >= config.inFlightMax) {
@@ -163,16 +170,14 @@ function admit(dispatching: Dispatching, query: SubmitQuery, nowMs: number): Adm
     const message = `a batch of ${String(checked.batch)} is over the limit of ${String(config.batchMax)}`;
     return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
   }
-  const hardDueMs = nowMs + request.timeoutMs;
   return {
     entry: {
       submit: query,
-      candidates: resolved.candidates,
       batch: checked.batch,
       batchKey: checked.batchKey ?? query.queryId,
-      arrivedMs: nowMs,
-      sloDueMs: nowMs + (request.slo.latencyMs ?? Infinity),
-      hardDueMs,
+      // As in the answer's timing, what it waited in the mailbox counts.
+      sloDueMs: query.receivedMs + (request.slo.latencyMs ?? Infinity),
+      hardDueMs: query.receivedMs + request.timeoutMs,
       attempt: 0,
       faults: 0,
       placement: undefined,
@@ -222,12 +227,13 @@ function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context)
   }
   const worker = dispatching.index.workers.get(placement.workerId);
   const instance = worker?.instances.get(finished.instanceId);
-  if (instance !== undefined) {
+  const { outcome } = finished;
+  // Whoever refused it without a look at the queue says nothing of what is owed there.
+  if (instance !== undefined && (outcome.ok || !outcome.placeAgain)) {
     instance.reportedBacklogMs = finished.backlogMs;
     instance.reportedAtMs = ctx.nowMs;
     instance.sentSinceMs = 0;
   }
-  const { outcome } = finished;
   if (outcome.ok) {
     const served = servedAnswer(
       entry,
@@ -311,16 +317,16 @@ function takeReport(
   reported: Extract<DispatcherMessage, { type: 'dispatcher.worker-reported' }>,
   ctx: Context,
 ): void {
-  const { index } = dispatching;
-  const before = index.workers.get(reported.report.workerId);
-  if (before !== undefined && before.ref.epoch > reported.worker.epoch) return;
-  if (before !== undefined && before.ref.epoch < reported.worker.epoch) {
-    loseWorker(dispatching, before, 'it came back under a newer epoch', ctx);
-  }
+  const { index, table } = dispatching;
   const { worker, report, dispatchers } = reported;
+  const before = index.workers.get(report.workerId);
+  if (before !== undefined && before.ref.epoch > worker.epoch) return;
+  const isBack = before !== undefined && before.ref.epoch < worker.epoch;
+  const orphans = isBack ? table.onWorker(report.workerId) : [];
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
   if (isNew) ctx.watch(worker, asTerminated);
   for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
+  if (isBack) orphan(dispatching, orphans, before, 'it came back under a newer epoch', ctx);
   if (isNew) placeHeld(dispatching, ctx);
 }
 
@@ -336,6 +342,7 @@ function bury(dispatching: Dispatching, terminated: Terminated, ctx: Context): v
       loseWorker(dispatching, worker, terminated.detail, ctx);
       return;
     }
+    if (!path.startsWith(`${worker.ref.path}/`)) continue;
     const instance = [...worker.instances.values()].find((candidate) => candidate.path === path);
     const instanceId = instance?.id ?? `${worker.id}/${path.slice(path.lastIndexOf('/') + 1)}`;
     index.removeInstance(worker, instanceId);
@@ -353,11 +360,19 @@ function loseWorker(
   ctx: Context,
 ): void {
   dispatching.index.removeWorker(worker.id);
+  orphan(dispatching, dispatching.table.onWorker(worker.id), worker, why, ctx);
+}
+
+function orphan(
+  dispatching: Dispatching,
+  entries: readonly InFlight[],
+  worker: IndexedWorker,
+  why: string,
+  ctx: Context,
+): void {
   ctx.log.warn('worker lost', { worker: worker.id, why });
   const error = queryError('unavailable', `worker ${worker.id} was lost (${why})`);
-  for (const entry of dispatching.table.onWorker(worker.id)) {
-    placeAgain(dispatching, entry, undefined, error, ctx);
-  }
+  for (const entry of entries) placeAgain(dispatching, entry, undefined, error, ctx);
 }
 
 /** Lost on the way, by nobody's fault: placed again without counting one. */

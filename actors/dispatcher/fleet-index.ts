@@ -7,7 +7,13 @@ import type { Ref } from '../../runtime/actor.ts';
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
 import { latencyTable } from '../domain/profile.ts';
 import { createInputChecker, type InputChecker, taskSignatureOf } from '../domain/signature.ts';
-import { costUsdPer1000, useCaseOf, type UseCase, type Variant, type VariantId } from '../domain/variant.ts';
+import {
+  costUsdPer1000,
+  useCaseOf,
+  type UseCase,
+  type Variant,
+  type VariantId,
+} from '../domain/variant.ts';
 import type { InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
 import { batchLimits } from '../policy/batching/adaptive.ts';
 import type { InstanceView, VariantView, WorkerView } from '../policy/selection/index.ts';
@@ -69,10 +75,14 @@ export class FleetIndex {
     this.variants.clear();
     for (const variant of variants) {
       const known = before.get(variant.id);
-      this.variants.set(variant.id, known?.variant === variant ? known : indexVariant(variant, known));
+      this.variants.set(
+        variant.id,
+        known?.variant === variant ? known : indexVariant(variant, known),
+      );
     }
     this.index();
-    for (const worker of this.workers.values()) this.applyInstances(worker, worker.report, undefined);
+    for (const worker of this.workers.values())
+      this.applyInstances(worker, worker.report, undefined);
   }
 
   private index(): void {

@@ -6,7 +6,7 @@
 import type { InstanceId } from '../domain/instance.ts';
 import type { QueryId, SloField } from '../domain/query.ts';
 import type { WorkerId } from '../domain/worker.ts';
-import type { Candidates, IndexedVariant } from './fleet-index.ts';
+import type { IndexedVariant } from './fleet-index.ts';
 import type { SubmitQuery } from './protocol.ts';
 
 export interface Placement {
@@ -22,10 +22,8 @@ export interface Placement {
 
 export interface InFlight {
   readonly submit: SubmitQuery;
-  readonly candidates: Candidates;
   readonly batch: number;
   readonly batchKey: string;
-  readonly arrivedMs: number;
   readonly sloDueMs: number;
   readonly hardDueMs: number;
   /** Grows with every placement; an answer to an older one is stale. */

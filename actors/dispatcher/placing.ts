@@ -6,6 +6,7 @@ import { selectionPolicies, type SelectionPolicyName } from '../policy/selection
 import type { FleetIndex, IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { InFlight, InFlightTable } from './in-flight.ts';
 import type { DispatcherMessage } from './protocol.ts';
+import { resolveSelector } from './resolve.ts';
 
 export interface DispatcherConfig {
   readonly mailboxMax: number;
@@ -42,15 +43,24 @@ export function placeQuery(
   const { request } = entry.submit;
   const timeoutLeftMs = entry.hardDueMs - ctx.nowMs;
   if (timeoutLeftMs <= 0) {
-    return queryError('deadline_exceeded', `not answered within timeoutMs ${String(request.timeoutMs)}`);
+    return queryError(
+      'deadline_exceeded',
+      `not answered within timeoutMs ${String(request.timeoutMs)}`,
+    );
   }
-  if (!dispatching.busConnected && index.workerList.every(({ ref }) => ref.node !== ctx.self.node)) {
+  if (
+    !dispatching.busConnected &&
+    index.workerList.every(({ ref }) => ref.node !== ctx.self.node)
+  ) {
     return undefined; // Held: it is placed when the bus is back, or expires.
   }
+  // Named anew each time: the registry may have changed since it was placed before.
+  const resolved = resolveSelector(index, request.selector);
+  if (!resolved.ok) return resolved.error;
   const selection = selectionPolicies[options.config.selection](
     {
       nowMs: ctx.nowMs,
-      variants: entry.candidates.variants,
+      variants: resolved.candidates.variants,
       workers: index.workerList,
       hopMs: options.config.hopMs,
     },
@@ -64,12 +74,16 @@ export function placeQuery(
     },
     ctx.random,
   );
-  if (selection.kind === 'refuse') return selection.error;
+  if (selection.kind === 'refuse') {
+    preload(selection.preload, ctx);
+    return selection.error;
+  }
   // The policy only ever hands back what it was shown, which is the index itself.
   const worker = selection.worker as IndexedWorker;
   const variant = selection.variant as IndexedVariant;
   const instance = selection.instance as IndexedInstance | undefined;
-  if (instance !== undefined) instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
+  if (instance !== undefined)
+    instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
   entry.attempt += 1;
   dispatching.table.place(entry, {
     variant,

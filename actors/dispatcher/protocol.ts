@@ -12,7 +12,11 @@ import type { FleetDescription } from '../domain/fleet-description.ts';
 
 /** What gateways receive. */
 export type GatewayMessage =
-  | { readonly type: 'gateway.query-answered'; readonly queryId: QueryId; readonly answer: QueryAnswer }
+  | {
+      readonly type: 'gateway.query-answered';
+      readonly queryId: QueryId;
+      readonly answer: QueryAnswer;
+    }
   | {
       readonly type: 'gateway.fleet-described';
       readonly requestId: string;

@@ -1,6 +1,7 @@
 /** Whether an offered variant may be registered: against itself, and against its task. Pure. */
 
 import { type QueryError, queryError } from '../domain/outcome.ts';
+import type { LatencyPoint } from '../domain/profile.ts';
 import { batchAxisOf, signatureMismatch, taskSignatureOf } from '../domain/signature.ts';
 import type { Variant } from '../domain/variant.ts';
 
@@ -24,13 +25,19 @@ function objectionToItself(offered: Variant): QueryError | undefined {
     return bad('accuracy', `${String(offered.accuracy)} is no percentage`);
   }
   if (offered.profile.latency.length === 0) return bad('profile', 'it has no measured latency');
+  if (!isAscending(offered.profile.latency)) {
+    return bad('profile', 'its latencies must be positive and ascending by batch');
+  }
   const outputs = offered.signature.outputs;
   for (const [name, spec] of Object.entries(offered.signature.inputs)) {
     if (spec.shared === true && batchAxisOf(spec) >= 0) {
       return bad('signature', `input "${name}" is shared and yet has a batch axis`);
     }
     if (spec.state !== undefined && outputs[spec.state] === undefined) {
-      return bad('signature', `input "${name}" is carried by output "${spec.state}", which is missing`);
+      return bad(
+        'signature',
+        `input "${name}" is carried by output "${spec.state}", which is missing`,
+      );
     }
   }
   for (const side of ['inputs', 'outputs'] as const) {
@@ -41,6 +48,13 @@ function objectionToItself(offered: Variant): QueryError | undefined {
     }
   }
   return undefined;
+}
+
+/** Else predictions between two points would be no numbers. */
+function isAscending(points: readonly LatencyPoint[]): boolean {
+  return points.every(
+    ({ batch, ms }, at) => ms > 0 && ms < Infinity && batch > (points[at - 1]?.batch ?? 0),
+  );
 }
 
 function objectionFromOthers(

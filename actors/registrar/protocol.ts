@@ -6,8 +6,16 @@ import type { Principal } from '../domain/principal.ts';
 import type { Variant } from '../domain/variant.ts';
 
 export type RegisterOutcome =
-  | { readonly type: 'registrar.model-registered'; readonly variantId: string; readonly changed: boolean }
-  | { readonly type: 'registrar.model-refused'; readonly variantId: string; readonly error: QueryError };
+  | {
+      readonly type: 'registrar.model-registered';
+      readonly variantId: string;
+      readonly changed: boolean;
+    }
+  | {
+      readonly type: 'registrar.model-refused';
+      readonly variantId: string;
+      readonly error: QueryError;
+    };
 
 export type RegistrarMessage =
   | {

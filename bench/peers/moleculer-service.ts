@@ -1,9 +1,10 @@
 /**
- * The peer on a microservice framework: a moleculer broker over NATS with the Notepack serializer, its
- * `infer` action running ONNX Runtime in the service's own process. The calling side is another
+ * The peer on a microservice framework: a moleculer broker over NATS with the Notepack serializer,
+ * its `infer` action running ONNX Runtime in the service's own process. The calling side is another
  * broker, in the process that drives the load.
  *
- *   moleculer-service --nats URL --name SERVICE --model FILE --input NAME --output NAME --shape … --threads …
+ *   moleculer-service --nats URL --name SERVICE --model FILE --input NAME --output NAME
+ *                     --shape 1,1,28,28 --threads default|1
  *
  * Prints `{"ready":true}` once callers can find it. Tuned for speed: no metrics, no tracing, no
  * validation, no bulkhead, requests straight to the node (no NATS queue group in between).

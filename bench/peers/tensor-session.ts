@@ -1,6 +1,6 @@
 /**
  * What both peers share: a warmed-up ONNX Runtime session in the serving process itself, one FP32
- * input in, one FP32 output out, batch 1. Well tuned, as somebody would who writes a server for one model.
+ * input in, one FP32 output out, batch 1. Tuned as by somebody who writes a server for one model.
  */
 
 import { parseArgs } from 'node:util';

@@ -1,10 +1,11 @@
 /**
  * The peer that somebody would write by hand: `ws` and ONNX Runtime in one process, msgpack frames.
  *
- *   ws-server --model FILE --input NAME --output NAME --shape 1,1,28,28 --threads default|1 --port 0
+ *   ws-server --model FILE --input NAME --output NAME --shape 1,1,28,28 --threads default|1
+ *             --port 0
  *
- * Prints `{"port":N}` when it is ready. `{ id, data }` is answered by `{ id, data }` (bytes both), a
- * failure by `{ id, error }`, `{ op: 'ping', id }` by `{ id }` at once.
+ * Prints `{"port":N}` when it is ready. `{ id, data }` is answered by `{ id, data }` (bytes both),
+ * a failure by `{ id, error }`, `{ op: 'ping', id }` by `{ id }` at once.
  */
 
 import type { AddressInfo } from 'node:net';

@@ -29,6 +29,7 @@ export interface SpawnedWorker {
   stop(): Promise<void>;
 }
 
+const readyWithinMs = 30_000;
 const stopGraceMs = 5_000;
 
 export function spawnWorker(options: WorkerProcessOptions): SpawnedWorker {
@@ -49,10 +50,15 @@ export function spawnWorker(options: WorkerProcessOptions): SpawnedWorker {
     });
   });
   const ready = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error(`${options.name} has not joined within ${String(readyWithinMs)} ms`));
+    }, readyWithinMs);
     child.once('message', () => {
+      clearTimeout(timer);
       resolve();
     });
     void exited.then((how) => {
+      clearTimeout(timer);
       reject(new Error(`${options.name} ended before it joined: ${how}`));
     });
   });

@@ -13,7 +13,10 @@ export interface Cli {
 /** A file under `commands/` exports one: it adds its command to the program. */
 export type AddCommand = (program: Command, cli: Cli) => void;
 
-/** The `Examples` part of a command's help; a line that begins with a space goes on with the one before. */
+/**
+ * The `Examples` part of a command's help; a line that begins with a space goes on with the one
+ * before.
+ */
 export function examples(...lines: readonly string[]): string {
   const shown = lines.map((line) => (line.startsWith(' ') ? `    ${line}` : `  $ ${line}`));
   return `\n${['Examples:', ...shown].join('\n')}`;

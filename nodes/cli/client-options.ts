@@ -1,6 +1,6 @@
 /**
- * The options that client commands share: which system (`--url`, `--nats`, `--token`), what to ask of
- * it (`--task` … `--variant`) and under which SLO. Precedence: flags > `INFAAS_*` > defaults.
+ * The options that client commands share: which system (`--url`, `--nats`, `--token`), what to ask
+ * of it (`--task` … `--variant`) and under which SLO. Precedence: flags > `INFAAS_*` > defaults.
  */
 
 import { type Command, Option } from 'commander';

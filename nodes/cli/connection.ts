@@ -1,6 +1,6 @@
 /**
- * Reaches a running system through the client library, over WebSocket or NATS alike, and says what to
- * do where it cannot be reached.
+ * Reaches a running system through the client library, over WebSocket or NATS alike, and says what
+ * to do where it cannot be reached.
  */
 
 import { type Answer, ClientError, connect, type InfaasClient } from '../../client/index.ts';
@@ -99,8 +99,8 @@ function messageFor({ code, message: whole }: ClientError, url: string): string 
   if (code !== 'unavailable') return `${url}: ${message}`;
   return overNats
     ? `no system answers at ${url}: ${message}.\n` +
-        `Start one with \`infaas controller --nats ${url} --zoo\` and \`infaas worker --nats ${url}\`, ` +
-        'or say where it is with --nats'
+        `Start one with \`infaas controller --nats ${url} --zoo\` and ` +
+        `\`infaas worker --nats ${url}\`, or say where it is with --nats`
     : `no system answers at ${url}: ${message}.\n` +
         'Start one with `infaas up --zoo`, or say where it is with --url or --nats';
 }

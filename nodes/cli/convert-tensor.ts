@@ -1,6 +1,6 @@
 /**
- * The same values under another datatype: what a file holds is rarely what a model takes. Values that
- * the other datatype cannot hold are an error, `300` as UINT8 is not 44.
+ * The same values under another datatype: what a file holds is rarely what a model takes. Values
+ * that the other datatype cannot hold are an error, `300` as UINT8 is not 44.
  */
 
 import { bytesOf, type Datatype, type Tensor, typedArrayOf } from '../../runtime/wire/tensors.ts';

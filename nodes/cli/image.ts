@@ -1,6 +1,7 @@
 /**
  * PNG images as inputs: decoded, brought to the height and width that the input asks by averaging
- * areas, and to one grey channel or three. Pixels run from 0 to 1 as floats, from 0 to 255 as UINT8.
+ * areas, and to one grey channel or three. Pixels run from 0 to 1 as floats, from 0 to 255 as
+ * UINT8.
  */
 
 import { PNG } from 'pngjs';
@@ -68,7 +69,9 @@ export function toGrey(planes: Planes): Planes {
   return { ...planes, channels: [grey] };
 }
 
-/** Each target pixel is the mean of the source area it covers: no aliasing when an image shrinks. */
+/**
+ * Each target pixel is the mean of the source area it covers: no aliasing when an image shrinks.
+ */
 export function resize(planes: Planes, width: number, height: number): Planes {
   if (planes.width === width && planes.height === height) return planes;
   const columns = coverage(planes.width, width);
@@ -114,7 +117,10 @@ interface ImageLayout {
   readonly channelsLast: boolean;
 }
 
-/** Undefined where the shape is none of an image: `[H, W]`, `[b, H, W]`, `[b, C, H, W]`, `[b, H, W, C]`. */
+/**
+ * Undefined where the shape is none of an image: `[H, W]`, `[b, H, W]`, `[b, C, H, W]`, `[b, H, W,
+ * C]`.
+ */
 export function imageLayout(shape: readonly number[]): ImageLayout | undefined {
   const [a = 0, b = 0, c = 0, d = 0] = shape;
   const oneOrThree = (size: number): size is 1 | 3 => size === 1 || size === 3;

@@ -1,6 +1,6 @@
 /**
- * Inputs written as JSON: a tensor with its datatype and shape, or a nested array whose shape is how
- * it is nested and whose datatype is the one that the signature asks.
+ * Inputs written as JSON: a tensor with its datatype and shape, or a nested array whose shape is
+ * how it is nested and whose datatype is the one that the signature asks.
  */
 
 import type { TensorDescription } from '../../actors/domain/fleet-description.ts';

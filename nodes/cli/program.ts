@@ -44,8 +44,8 @@ export function createProgram(cli: Cli): Command {
   const { terminal } = cli;
   const program = new Command('infaas')
     .description(
-      'Model-less inference serving: state a task and an SLO, the system picks the model variant, ' +
-        'the worker and the batch.',
+      'Model-less inference serving: state a task and an SLO, the system picks the model ' +
+        'variant, the worker and the batch.',
     )
     .version(version())
     .exitOverride()

@@ -1,9 +1,10 @@
 /**
  * `--input FILE`: a file becomes the inputs of a query, guided by the signature of what is asked.
  *
- *     FILE.json   { "image": { "datatype", "shape", "data" } }, { "image": [[…]] }, or, for a single
- *                 input, the nested array alone
- *     FILE.npy    for a single input; shapes are fitted, UINT8 pixels become 0..1 where floats are asked
+ *     FILE.json   { "image": { "datatype", "shape", "data" } }, { "image": [[…]] }, or, for a
+ *                 single input, the nested array alone
+ *     FILE.npy    for a single input; shapes are fitted, UINT8 pixels become 0..1 where floats
+ *                 are asked
  *     FILE.png    for a single input; resized, made grey
  *     NAME=FILE   any of these for the input NAME; may be repeated
  *     -           JSON from standard input

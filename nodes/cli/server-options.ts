@@ -1,6 +1,6 @@
 /**
- * The options of commands that run a node. Precedence: flags > `INFAAS_*` environment > config file >
- * defaults; host, port and token may stand in the file's `gateway` section.
+ * The options of commands that run a node. Precedence: flags > `INFAAS_*` environment > config file
+ * > defaults; host, port and token may stand in the file's `gateway` section.
  */
 
 import { type Command, Option } from 'commander';

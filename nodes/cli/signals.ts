@@ -16,8 +16,8 @@ export interface StopSignals {
 }
 
 /**
- * `onFirst` is called when the first signal comes. A process that another of ours `spawned` is ended
- * by that one: a Ctrl-C in its terminal reaches both, and is not for this one.
+ * `onFirst` is called when the first signal comes. A process that another of ours `spawned` is
+ * ended by that one: a Ctrl-C in its terminal reaches both, and is not for this one.
  */
 export function listenForStop(onFirst: () => void, spawned = false): StopSignals {
   const controller = new AbortController();

@@ -1,4 +1,6 @@
-/** Runs a node until it is told to stop or cannot go on: what up, controller, gateway, worker share. */
+/**
+ * Runs a node until it is told to stop or cannot go on: what up, controller, gateway, worker share.
+ */
 
 import type { Cli } from './cli.ts';
 import { CommandFailed } from './errors.ts';

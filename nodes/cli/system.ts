@@ -1,4 +1,6 @@
-/** What commands ask of a running system, whichever way it is reached; `connection.ts` makes one. */
+/**
+ * What commands ask of a running system, whichever way it is reached; `connection.ts` makes one.
+ */
 
 import type {
   ArchitectureDescription,

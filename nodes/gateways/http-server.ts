@@ -36,6 +36,8 @@ export interface GatewayHttpServer {
 /** Connections besides the WebSockets: probes, metrics, HTTP clients. */
 const spareConnections = 256;
 const headersTimeoutMs = 10_000;
+/** How long what is left may take once everything is answered. */
+const cutAfterMs = 500;
 const keepAliveTimeoutMs = 30_000;
 const preflightHeaders = {
   'Access-Control-Allow-Methods': 'GET, POST',
@@ -136,10 +138,11 @@ class RunningHttpServer implements GatewayHttpServer {
     await Promise.all([this.http.close(), this.webSocket.close()]);
     this.server.closeIdleConnections();
     // What is left is uploads and slow readers.
-    this.options.clock.schedule(500, () => {
+    const cut = this.options.clock.schedule(cutAfterMs, () => {
       this.server.closeAllConnections();
     });
     await ended;
+    cut();
   }
 
   private handle(request: IncomingMessage, response: ServerResponse): void {

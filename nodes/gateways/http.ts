@@ -23,9 +23,8 @@ import {
 } from './query-desk.ts';
 import { readBody } from './read-body.ts';
 
-/** A request and the response to it. `encoding` is the answer's kind. */
+/** The response to a request, and who asked. `encoding` is the answer's kind. */
 export interface Exchange {
-  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly encoding: Encoding;
   readonly principal: Principal;
@@ -58,7 +57,6 @@ export class HttpGateway implements DeskListener<Exchange> {
     const { config } = this.options;
     const kind = encodingOf(request.headers['content-type']);
     const exchange: Exchange = {
-      request,
       response,
       principal,
       encoding: answerEncoding(request, kind ?? 'json'),
@@ -126,7 +124,6 @@ export class HttpGateway implements DeskListener<Exchange> {
     parameters: URLSearchParams,
   ): void {
     const exchange: Exchange = {
-      request,
       response,
       principal,
       encoding: answerEncoding(request, 'json'),

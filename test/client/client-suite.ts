@@ -96,6 +96,22 @@ export function clientSuite(harness: ClientHarness): void {
       expect(shape.ok || shape.error.message).to.match(/"image".*1 dimensions/);
     });
 
+    it('answers bad_input to what the types would not let pass', async () => {
+      const cases: readonly (readonly [unknown, RegExp])[] = [
+        [undefined, /^inputs: /],
+        [{ image: null }, /"image": expected.*null/],
+        [{ image: { data: 'AAAA' } }, /"image": data: /],
+        [{ image: { datatype: 'FP99', data: [1] } }, /"image": datatype: .*FP32/],
+        [{ image: { datatype: 'INT32', data: Float32Array.of(1) } }, /"image".*FP32, not INT32/],
+        [{ image: { datatype: 'UINT8', data: [1, 256] } }, /"image".*256/],
+      ];
+      for (const [inputs, says] of cases) {
+        const answer = await client.query({ ...digits, inputs } as never);
+        expect(answer.ok || answer.error.code).to.equal('bad_input');
+        expect(answer.ok || answer.error.message).to.match(says);
+      }
+    });
+
     it('refuses an id that is in flight', async () => {
       const first = client.query({ id: 'twice', ...slow });
       const second = await client.query({ id: 'twice', ...slow });

@@ -8,6 +8,7 @@ import type { DemoOutcome } from '../demo/run-demo.ts';
 import { parseBus, parseCount, parseSeed } from '../option-values.ts';
 import { startProgress } from '../progress.ts';
 import { listeningOf } from '../server-options.ts';
+import { listenForStop } from '../signals.ts';
 
 interface DemoOptions {
   readonly seed: number;
@@ -23,8 +24,8 @@ export const addDemoCommand: AddCommand = (program, cli) => {
     .summary('see it work: real queries at several SLOs')
     .description(
       'Starts a system with the bundled models on a free port and asks it, over the WebSocket, ' +
-        'handwritten digits at several SLOs and a stream of speech. Prints who answered, how fast ' +
-        'and how right; the last line is a JSON summary. Ends within a minute.',
+        'handwritten digits at several SLOs and a stream of speech. Prints who answered, how ' +
+        'fast and how right; the last line is a JSON summary. Ends within a minute.',
     )
     .addOption(
       new Option('--seed <n>', 'which held-out digits are drawn').default(1).argParser(parseSeed),
@@ -47,6 +48,9 @@ async function runCommand(cli: Cli, options: DemoOptions): Promise<void> {
   const progress = startProgress(terminal, 'demo: starting a system with the bundled models', {
     atOnce: true,
   });
+  const signals = listenForStop(() => {
+    terminal.err('stopping the demo; once more to leave at once');
+  });
   let outcome: DemoOutcome;
   try {
     const { runDemo } = await import('../demo/run-demo.ts');
@@ -56,9 +60,11 @@ async function runCommand(cli: Cli, options: DemoOptions): Promise<void> {
         ...{ nats: options.nats, token },
       },
       progress,
+      signals.stop,
     );
   } finally {
     progress.done();
+    signals.release();
     terminal.leaveEvenIfHeld();
   }
   await report(cli, options, outcome);
@@ -78,7 +84,7 @@ async function report(cli: Cli, options: DemoOptions, outcome: DemoOutcome): Pro
         : `digits of ${options.digits}`;
     terminal.out(
       [
-        `${String(outcome.variants)} variants are registered; the bus is ${outcome.busDescription}.`,
+        `${String(outcome.variants)} variants registered; the bus is ${outcome.busDescription}.`,
         `Asked over the WebSocket: ${source}. One query at each SLO went before, not counted,`,
         'to load the variant that serves it. Latency is from sending to the answer, on this side.',
         '',

@@ -1,4 +1,6 @@
-/** Commands that the interface names and this version does not have: said clearly, and not listed. */
+/**
+ * Commands that the interface names and this version does not have: said clearly, and not listed.
+ */
 
 import type { AddCommand } from '../cli.ts';
 import { UsageError } from '../errors.ts';

@@ -1,4 +1,6 @@
-/** `infaas tasks`, `architectures`, `variants`, `workers`, `instances`: what is there, as tables. */
+/**
+ * `infaas tasks`, `architectures`, `variants`, `workers`, `instances`: what is there, as tables.
+ */
 
 import type { Command } from 'commander';
 

@@ -1,7 +1,7 @@
 /**
- * A stream for the demo: frames of speech whose state goes from each answer into the next query. The
- * first query names the task alone; whoever answers it decides the architecture of the rest, since
- * state means something to its own architecture only.
+ * A stream for the demo: frames of speech whose state goes from each answer into the next query.
+ * The first query names the task alone; whoever answers it decides the architecture of the rest,
+ * since state means something to its own architecture only.
  */
 
 import { readFileSync } from 'node:fs';

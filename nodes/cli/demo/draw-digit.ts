@@ -1,4 +1,7 @@
-/** A digit in characters: half its size each way, two pixels a character, for a look at what was asked. */
+/**
+ * A digit in characters: half its size each way, two pixels a character, for a look at what was
+ * asked.
+ */
 
 import { widthOf } from '../table.ts';
 import { type Tensor, typedArrayOf } from '../../../runtime/wire/tensors.ts';

@@ -1,4 +1,6 @@
-/** What the demo prints: the table of SLOs, a few digits, the stream, and the last line's summary. */
+/**
+ * What the demo prints: the table of SLOs, a few digits, the stream, and the last line's summary.
+ */
 
 import { formatMs, formatPercent } from '../format.ts';
 import { formatTable } from '../table.ts';
@@ -74,7 +76,7 @@ const levels = ' ▁▂▃▄▅▆▇█';
 export function describeSpeech(row: SpeechRow): string {
   const title =
     `Speech: ${String(row.frames)} frames, ${String(row.answered)} answered by ` +
-    `${row.variants.join(', ') || 'nobody'}; the state of ${row.architecture || 'none'} was carried`;
+    `${row.variants.join(', ') || 'nobody'}; state carried for ${row.architecture || 'none'}`;
   const strip = row.probabilities
     .map((probability) => levels[Math.round(probability * (levels.length - 1))] ?? '?')
     .join('');

@@ -1,4 +1,7 @@
-/** The demo itself: starts a system, warms it up, asks digits and speech over the WebSocket, ends it. */
+/**
+ * The demo itself: starts a system, warms it up, asks digits and speech over the WebSocket, ends
+ * it.
+ */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +12,7 @@ import { type RunningSystem, startSystem } from '../../standalone.ts';
 import { connectToSystem } from '../connection.ts';
 import { CommandFailed } from '../errors.ts';
 import type { Progress } from '../progress.ts';
+import { aborted } from '../signals.ts';
 import type { System } from '../system.ts';
 import { type AskOptions, askDigits, digitTask, type SloRow, warmUp } from './ask-digits.ts';
 import { askSpeech, type SpeechRow } from './ask-speech.ts';
@@ -37,44 +41,68 @@ const digitsPerSlo = 100;
 const speechFrames = 90;
 const queryTimeoutMs = 10_000;
 /** When the last query is sent at the latest, and when the demo gives up; from the start. */
-const askingMs = 45_000;
-const demoMs = 55_000;
+const askingMs = 40_000;
+const demoMs = 50_000;
+const closeMs = 5_000;
 const loadedPollMs = 50;
 const loadedWaitMs = 3_000;
 
-/** Ends what it started whatever happens. Fails with CommandFailed, after 55 seconds at the latest. */
-export async function runDemo(settings: DemoSettings, progress: Progress): Promise<DemoOutcome> {
+/**
+ * Ends what it started whatever happens. Fails with CommandFailed, when `stop` is aborted, and
+ * after 50 seconds at the latest.
+ */
+export async function runDemo(
+  settings: DemoSettings,
+  progress: Progress,
+  stop: AbortSignal,
+): Promise<DemoOutcome> {
   const startMs = performance.now();
   const dataDir = await mkdtemp(join(tmpdir(), 'infaas-demo-'));
   let running: RunningSystem | undefined;
-  try {
-    running = await startSystem({
+  const work = async (): Promise<DemoOutcome> => {
+    const system = await startSystem({
       ...{ zoo: true, models: [], nats: settings.nats, workers: 1, dataDir },
       ...{ host: '127.0.0.1', port: 0, token: settings.token, logLevel: 'error' },
     });
-    return await withinTime(askEverything(running, settings, progress, startMs), running.failed);
+    running = system;
+    const broken = system.failed.then((error) => {
+      throw new CommandFailed(`the system cannot go on: ${error.message}`, 'node_failed', error);
+    });
+    return Promise.race([askEverything(system, settings, progress, startMs), broken]);
+  };
+  try {
+    return await unlessOver(work(), stop);
   } finally {
     progress.update('demo: stopping the system');
-    await running?.close();
+    await settledWithin(running?.close(), closeMs);
     await rm(dataDir, { recursive: true, force: true });
   }
 }
 
-async function withinTime<T>(work: Promise<T>, failed: Promise<Error>): Promise<T> {
+async function unlessOver<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       reject(new CommandFailed(`the demo is not over after ${String(demoMs / 1000)} s`, 'timeout'));
     }, demoMs);
   });
-  const broken = failed.then((error) => {
-    throw new CommandFailed(`the system cannot go on: ${error.message}`, 'node_failed', error);
+  const stopped = aborted(stop).then(() => {
+    throw new CommandFailed('the demo was interrupted', 'interrupted');
   });
   try {
-    return await Promise.race([work, late, broken]);
+    return await Promise.race([work, late, stopped]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+async function settledWithin(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 async function askEverything(
@@ -131,7 +159,9 @@ async function digitTaskOf(system: System): Promise<TaskDescription> {
   throw new CommandFailed(`there is no task "${digitTask.task}"`, 'unknown_task');
 }
 
-/** Queries at the SLO `index`, so that all together are as many as asked; undefined: the default. */
+/**
+ * Queries at the SLO `index`, so that all together are as many as asked; undefined: the default.
+ */
 function shareOf(queries: number | undefined, slos: number, index: number): number | undefined {
   if (queries === undefined) return undefined;
   return Math.floor(queries / slos) + (index < queries % slos ? 1 : 0);
@@ -143,7 +173,10 @@ function digitsOf(digits: readonly Digit[], count: number | undefined): Digit[] 
   return Array.from({ length: wanted }, (_, at) => digits[at % digits.length] as Digit);
 }
 
-/** A variant that nobody asked for yet is not loaded: the first query waits for it, and is not counted. */
+/**
+ * A variant that nobody asked for yet is not loaded: the first query waits for it, and is not
+ * counted.
+ */
 async function warmUpAll(
   options: AskOptions,
   slos: readonly PlannedSlo[],

@@ -1,6 +1,6 @@
 /**
- * The SLOs that the demo asks, made from what is registered, so that each can be met on this machine
- * and, where the models differ enough, each is best served by another variant. Pure.
+ * The SLOs that the demo asks, made from what is registered, so that each can be met on this
+ * machine and, where the models differ enough, each is best served by another variant. Pure.
  */
 
 import type { VariantDescription } from '../../../actors/domain/fleet-description.ts';

@@ -1,6 +1,7 @@
 /**
- * When an open-loop load sends: absolute times from the start, so that a slow answer or a late timer
- * never shifts what comes after (coordinated omission; G. Tene, "How NOT to Measure Latency"). Pure.
+ * When an open-loop load sends: absolute times from the start, so that a slow answer or a late
+ * timer never shifts what comes after (coordinated omission; G. Tene, "How NOT to Measure
+ * Latency"). Pure.
  */
 
 import type { Random } from '../../../runtime/random.ts';
@@ -16,9 +17,9 @@ export interface RateSegment {
 /**
  * Arrival times in milliseconds from the start, ascending, until the segments end.
  *
- * Every gap is an amount of "expected queries": 1 for constant arrivals, exponential with mean 1 for
- * Poisson. It is used up at the rate of the moment, so a rate that changes in the middle of a gap, or
- * is 0 for a while, is right (time rescaling of an inhomogeneous process).
+ * Every gap is an amount of "expected queries": 1 for constant arrivals, exponential with mean 1
+ * for Poisson. It is used up at the rate of the moment, so a rate that changes in the middle of a
+ * gap, or is 0 for a while, is right (time rescaling of an inhomogeneous process).
  */
 export function* arrivalTimes(
   segments: Iterable<RateSegment>,

@@ -1,6 +1,7 @@
 /**
  * The two ways to send: open loop (at given times, whatever comes back) and closed loop (so many at
- * once, the next when one is answered). Both over the clock port, so that tests run without waiting.
+ * once, the next when one is answered). Both over the clock port, so that tests run without
+ * waiting.
  */
 
 import type { Clock } from '../../../runtime/clock.ts';
@@ -93,7 +94,9 @@ function sendOne(
   });
 }
 
-/** A query that fails is followed by the next only after this long: a lost system is not hammered. */
+/**
+ * A query that fails is followed by the next only after this long: a lost system is not hammered.
+ */
 const afterFailureMs = 20;
 
 /** Keeps `concurrency` queries in flight for `durationMs`; resolves when the last was answered. */

@@ -19,8 +19,9 @@ export const poolSize = 64;
 const rowsMax = 100_000;
 
 /**
- * `poolSize` random queries of one row: floats 0..1, small integers, everything variable 1. State is
- * left out (it starts from zeros); a shared input is the same in all, else nothing could be batched.
+ * `poolSize` random queries of one row: floats 0..1, small integers, everything variable 1. State
+ * is left out (it starts from zeros); a shared input is the same in all, else nothing could be
+ * batched.
  */
 export function randomInputs(
   signature: readonly TensorDescription[],
@@ -68,8 +69,8 @@ function randomElement(datatype: Datatype, random: Random): number | boolean | s
 
 /**
  * Each row of a batch as a query of its own. The batch axis is the variable dimension that the
- * inputs begin with; what does not begin with one is the same for every row. Inputs without a batch,
- * and those that carry state (its batch axis lies elsewhere), come back as they are.
+ * inputs begin with; what does not begin with one is the same for every row. Inputs without a
+ * batch, and those that carry state (its batch axis lies elsewhere), come back as they are.
  */
 export function rowsOf(
   inputs: NamedTensors,

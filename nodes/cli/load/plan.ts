@@ -1,4 +1,6 @@
-/** What a load run is to do: its options as the command line gives them, and the plan made of them. */
+/**
+ * What a load run is to do: its options as the command line gives them, and the plan made of them.
+ */
 
 import type { SelectorOptions } from '../client-options.ts';
 import type { ArrivalKind, RateSegment } from './arrivals.ts';

@@ -30,8 +30,8 @@ export function readTrace(file: string, options: TraceOptions): RateSegment[] {
 }
 
 /**
- * A trace: queries per second, one number a line, each for `stepMs`; empty lines and `#` comments are
- * skipped. `scale` multiplies every rate. Cut after `durationMs`.
+ * A trace: queries per second, one number a line, each for `stepMs`; empty lines and `#` comments
+ * are skipped. `scale` multiplies every rate. Cut after `durationMs`.
  */
 export function parseTrace(text: string, file: string, options: TraceOptions): RateSegment[] {
   const segments: RateSegment[] = [];

@@ -238,11 +238,11 @@ const meaning: readonly BadCase[] = [
   bad('an unknown task', { task: 'telepathy' }, /telepathy/, 'unknown_task'),
   bad('an unknown architecture', { architecture: 'gpt-9' }, /gpt-9/, 'unknown_architecture'),
   bad('an unknown variant', { variant: 'gpt-9/fp4' }, /gpt-9\/fp4/, 'unknown_variant'),
-  bad('an infeasible accuracy', { slo: { accuracyMin: 100 } }, /nearest has/, 'slo_infeasible'),
+  bad('an infeasible accuracy', { slo: { accuracyMin: 100 } }, /accura.*99/, 'slo_infeasible'),
   bad(
     'an infeasible hard latency',
     { slo: { latencyMs: 0.0001 }, onMiss: 'reject' },
-    /nearest needs/,
+    /latencyMs|within 0\.0001 ms/,
     'slo_infeasible',
   ),
   bad('a wrong input name', { inputs: { picture: goodImage() } }, /"image".*missing/),

@@ -1,0 +1,220 @@
+/** The controller: who may live under which name, who learns of whom, what is stored. */
+
+import { expect } from 'chai';
+
+import {
+  type ControllerConfig,
+  controllerSpec,
+  type StoredControl,
+} from '../../../actors/controller/behaviour.ts';
+import type {
+  ControllerMessage,
+  JoinNode,
+  JoinOutcome,
+  StoreCommand,
+} from '../../../actors/controller/protocol.ts';
+import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
+import type { RegistrarMessage } from '../../../actors/registrar/protocol.ts';
+import type { WorkerMessage } from '../../../actors/worker/protocol.ts';
+import { type Ref, refOf } from '../../../runtime/actor.ts';
+import type { EpochRecord, EpochRecords } from '../../../runtime/membership.ts';
+import { anySpec, Recording } from '../../support/recording-context.ts';
+import { variantOf } from '../../support/variants.ts';
+
+const store = refOf<StoreCommand>('controller', 1, '/store');
+const asker = refOf<JoinOutcome>('w1', 0, '/join');
+const dispatcherOf = (node: string, epoch = 1): Ref<DispatcherMessage> =>
+  refOf(node, epoch, '/dispatcher');
+const workerOf = (node: string, epoch = 1): Ref<WorkerMessage> => refOf(node, epoch, '/worker');
+const registrar = refOf<RegistrarMessage>('controller', 1, '/registrar');
+
+const nothing: StoredControl = { epochs: {}, variants: [] };
+
+class ControllerStage extends Recording<unknown, ControllerMessage> {
+  constructor(stored = nothing, config: Partial<ControllerConfig> = {}) {
+    const limits = { mailboxMax: 100, nodesMax: 10, ...config };
+    super(anySpec(controllerSpec({ store, stored: () => stored, config: limits })));
+  }
+
+  join(parts: Partial<JoinNode> = {}): JoinOutcome {
+    this.send({
+      type: 'controller.join-node',
+      requestId: 'r1',
+      node: 'w1',
+      incarnation: 'i1',
+      kind: 'worker',
+      epochSeen: 0,
+      replyTo: asker,
+      ...parts,
+    });
+    const outcome = this.toldTo(asker).at(-1);
+    if (outcome === undefined) throw new Error('the controller did not answer');
+    return outcome;
+  }
+
+  attachDispatcher(dispatcher: Ref<DispatcherMessage>): this {
+    return this.send({ type: 'controller.attach-dispatcher', dispatcher });
+  }
+
+  attachWorker(worker: Ref<WorkerMessage>): this {
+    return this.send({ type: 'controller.attach-worker', worker });
+  }
+
+  record(...ids: readonly string[]): this {
+    for (const id of ids) this.send({ type: 'controller.record-variant', variant: variantOf(id) });
+    return this;
+  }
+
+  get stored(): StoreCommand[] {
+    return this.toldTo(store);
+  }
+
+  /** The dispatchers that a worker was last told of, by node and epoch. */
+  knownTo(worker: Ref<WorkerMessage>): string[] | undefined {
+    const told = this.toldTo(worker).filter(({ type }) => type === 'worker.dispatchers-changed');
+    const last = told.at(-1);
+    if (last?.type !== 'worker.dispatchers-changed') return undefined;
+    return last.dispatchers.map(({ node, epoch }) => `${node}#${epoch}`);
+  }
+
+  /** The registries that a reader was told of: their revisions, and the ids in each. */
+  registriesOf(reader: Ref<never>): string[] {
+    return this.toldTo(reader as Ref<DispatcherMessage>).flatMap((message) =>
+      'variants' in message
+        ? [`${message.revision}: ${message.variants.map(({ id }) => id).join(' ')}`]
+        : [],
+    );
+  }
+}
+
+describe('joining', () => {
+  it('grants a new life of a node a higher epoch, and stores it', () => {
+    const stage = new ControllerStage();
+    expect(stage.join()).to.deep.equal({ type: 'node.joined', requestId: 'r1', epoch: 1 });
+    expect(stage.join({ incarnation: 'i2' })).to.include({ epoch: 2 });
+    const keys = stage.stored.map((command) => [command.type, command.key]);
+    expect(keys).to.deep.equal([
+      ['store.put', 'epoch/w1'],
+      ['store.put', 'epoch/w1'],
+    ]);
+    expect(stage.stored[1]).to.have.nested.property('value.epoch', 2);
+  });
+
+  it('answers a request that is asked again as before, and stores nothing', () => {
+    const stage = new ControllerStage();
+    stage.join();
+    stage.forget();
+    expect(stage.join()).to.include({ type: 'node.joined', epoch: 1 });
+    expect(stage.stored).to.deep.equal([]);
+  });
+
+  it('grants the same process a higher epoch when it joins anew after a stall', () => {
+    const stage = new ControllerStage();
+    stage.join();
+    expect(stage.join({ requestId: 'r2', epochSeen: 1 })).to.include({ epoch: 2 });
+  });
+
+  it('goes on from the epochs that were stored, and from what a node has seen', () => {
+    const record: EpochRecord = {
+      node: 'w1',
+      epoch: 7,
+      incarnation: 'i0',
+      requestId: 'r0',
+      grantedAtMs: 0,
+    };
+    const epochs: EpochRecords = { w1: record };
+    expect(new ControllerStage({ ...nothing, epochs }).join()).to.include({ epoch: 8 });
+    expect(new ControllerStage().join({ epochSeen: 41 })).to.include({ epoch: 42 });
+  });
+
+  it('refuses a name that is none, and more nodes than its limit, but no node that it knows', () => {
+    const stage = new ControllerStage(nothing, { nodesMax: 1 });
+    expect(stage.join({ node: 'a.b' })).to.include({ type: 'node.join-refused' });
+    stage.join();
+    expect(stage.join({ node: 'w2' }))
+      .to.have.property('message')
+      .match(/1 nodes, its limit/);
+    expect(stage.join({ incarnation: 'i2' })).to.include({ type: 'node.joined' });
+    expect(stage.stored).to.have.length(2);
+  });
+});
+
+describe('the introduction of workers to dispatchers', () => {
+  it('tells every worker of every dispatcher, whoever comes first', () => {
+    const stage = new ControllerStage();
+    stage.attachWorker(workerOf('w1')).attachDispatcher(dispatcherOf('g1'));
+    stage.attachDispatcher(dispatcherOf('g2')).attachWorker(workerOf('w2'));
+    for (const node of ['w1', 'w2']) {
+      expect(stage.knownTo(workerOf(node))).to.deep.equal(['g1#1', 'g2#1']);
+    }
+  });
+
+  it('ends when a dispatcher is gone', () => {
+    const stage = new ControllerStage();
+    stage.attachWorker(workerOf('w1')).attachDispatcher(dispatcherOf('g1'));
+    stage.terminate(dispatcherOf('g1'), 'node-down');
+    expect(stage.knownTo(workerOf('w1'))).to.deep.equal([]);
+  });
+
+  it('takes the newest life of a node, and does not bury it with an older one', () => {
+    const stage = new ControllerStage();
+    stage.attachWorker(workerOf('w1'));
+    stage.attachDispatcher(dispatcherOf('g1', 1)).attachDispatcher(dispatcherOf('g1', 2));
+    expect(stage.knownTo(workerOf('w1'))).to.deep.equal(['g1#2']);
+    stage.terminate(dispatcherOf('g1', 1), 'node-down');
+    expect(stage.knownTo(workerOf('w1'))).to.deep.equal(['g1#2']);
+  });
+
+  it('tells a worker that is gone nothing more', () => {
+    const stage = new ControllerStage();
+    stage.attachWorker(workerOf('w1'));
+    stage.terminate(workerOf('w1'), 'node-down');
+    stage.forget().attachDispatcher(dispatcherOf('g1'));
+    expect(stage.toldTo(workerOf('w1'))).to.deep.equal([]);
+  });
+});
+
+describe('the registry', () => {
+  it('is given to whoever attaches', () => {
+    const stage = new ControllerStage({ ...nothing, variants: [variantOf('v')] });
+    stage.attachDispatcher(dispatcherOf('g1')).attachWorker(workerOf('w1'));
+    stage.send({ type: 'controller.attach-registrar', registrar });
+    for (const reader of [dispatcherOf('g1'), workerOf('w1'), registrar]) {
+      expect(stage.registriesOf(reader)).to.deep.equal(['1: v']);
+    }
+  });
+
+  it('is stored at once, and told once when several variants come together', () => {
+    const stage = new ControllerStage();
+    stage.attachDispatcher(dispatcherOf('g1')).attachWorker(workerOf('w1'));
+    stage.send({ type: 'controller.attach-registrar', registrar }).forget();
+    stage.record('v', 'w');
+    expect(stage.stored.map(({ key }) => key)).to.deep.equal(['variant/v', 'variant/w']);
+    stage.advance(0);
+    for (const reader of [dispatcherOf('g1'), workerOf('w1'), registrar]) {
+      expect(stage.registriesOf(reader)).to.deep.equal(['3: v w']);
+    }
+  });
+
+  it('has the newest of a variant that is registered again', () => {
+    const stage = new ControllerStage({ ...nothing, variants: [variantOf('v', { accuracy: 1 })] });
+    stage.record('v').advance(0).attachDispatcher(dispatcherOf('g1'));
+    const [told] = stage.toldTo(dispatcherOf('g1'));
+    expect(told).to.have.nested.property('variants[0].accuracy', 90);
+    expect(told).to.have.property('variants').with.length(1);
+  });
+
+  it('is read from the store anew when the controller starts again', () => {
+    const epochs: Record<string, EpochRecord> = {};
+    const variants: StoredControl['variants'][number][] = [];
+    const spec = controllerSpec({
+      store,
+      stored: () => ({ epochs, variants }),
+      config: { mailboxMax: 10, nodesMax: 10 },
+    });
+    variants.push(variantOf('v'));
+    const again = new Recording(anySpec(spec));
+    again.send({ type: 'controller.attach-dispatcher', dispatcher: dispatcherOf('g1') });
+    expect(again.toldTo(dispatcherOf('g1'))[0]).to.have.nested.property('variants[0].id', 'v');
+  });
+});
