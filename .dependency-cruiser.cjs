@@ -1,6 +1,6 @@
 // Which folder may import which: imports point one way.
 //
-//   runtime <- actors/domain <- actors/policy <- actors/* <- {nodes, sim} <- {test, bench, examples}
+//  runtime <- actors/domain <- actors/policy <- actors/* <- {nodes, sim} <- {test, bench, examples}
 //
 // Which package may be imported where, and which globals, is the linter's part (eslint.config.js).
 
@@ -10,8 +10,8 @@ const INNER = '^(?:runtime|actors|nodes|client|sim)/';
 const OURS = '^(?:runtime|actors|nodes|client|sim|test|bench|examples|zoo|scripts|bin|dist)/';
 
 /**
- * Who supervises whom. A parent may import the behaviour.ts of what it spawns; between any other two
- * actors there is only protocol.ts, and the ports (`engine-port.ts`) that adapters speak.
+ * Who supervises whom. A parent may import the behaviour.ts of what it spawns; between any other
+ * two actors there is only protocol.ts, and the ports (`engine-port.ts`) that adapters speak.
  */
 const CHILDREN = {
   worker: ['instance', 'monitor', 'model-autoscaler'],
@@ -69,7 +69,7 @@ module.exports = {
     ),
     only(
       'actors',
-      'An actor knows the runtime, the vocabulary and the policies; of another actor its protocol.ts.',
+      'An actor knows runtime, vocabulary and policies; of another actor its protocol.ts.',
       {
         path: '^actors/(?!domain/|policy/)([^/]+)/',
         pathNot: `^actors/(?:${Object.keys(CHILDREN).join('|')})/`,
@@ -103,7 +103,7 @@ module.exports = {
     ]),
     only(
       'nodes',
-      'Composition roots and adapters stand on everything inner; only the CLI reaches the simulator.',
+      'Roots and adapters stand on everything inner; only the CLI reaches the simulator.',
       { path: '^nodes/', pathNot: '^nodes/cli/' },
       ['^nodes/', '^runtime/', '^actors/', '^client/'],
     ),

@@ -121,7 +121,8 @@ export default defineConfig(
     },
   },
 
-  // ---- runtime/: an actor runtime, free of I/O, time and chance ----------------------------------
+  // ---- runtime/: an actor runtime, free of I/O, time and chance
+  // ----------------------------------
   {
     files: ['runtime/**/*.ts'],
     rules: {
@@ -166,7 +167,8 @@ export default defineConfig(
     },
   },
 
-  // ---- actors/: INFaaS itself, synchronous besides -----------------------------------------------
+  // ---- actors/: INFaaS itself, synchronous besides
+  // -----------------------------------------------
   {
     files: ['actors/**/*.ts'],
     rules: {
@@ -177,7 +179,8 @@ export default defineConfig(
     },
   },
 
-  // ---- client/: Node and browser -----------------------------------------------------------------
+  // ---- client/: Node and browser
+  // -----------------------------------------------------------------
   {
     files: ['client/**/*.ts'],
     rules: {
@@ -205,7 +208,8 @@ export default defineConfig(
     },
   },
 
-  // ---- nodes/: the world -------------------------------------------------------------------------
+  // ---- nodes/: the world
+  // -------------------------------------------------------------------------
   {
     files: ['nodes/**/*.ts'],
     rules: {
@@ -221,7 +225,8 @@ export default defineConfig(
     },
   },
 
-  // ---- sim/: virtual time; only its command (loaded by the CLI) reads files and prints -----------
+  // ---- sim/: virtual time; only its command (loaded by the CLI) reads files and prints
+  // -----------
   {
     files: ['sim/**/*.ts'],
     rules: {
@@ -253,7 +258,8 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-generated-empty-object-type': 'off' },
   },
 
-  // ---- tests, benchmarks and examples may import anything ----------------------------------------
+  // ---- tests, benchmarks and examples may import anything
+  // ----------------------------------------
   {
     files: ['test/**/*.ts'],
     rules: {
@@ -263,7 +269,8 @@ export default defineConfig(
     },
   },
 
-  // ---- plain JavaScript --------------------------------------------------------------------------
+  // ---- plain JavaScript
+  // --------------------------------------------------------------------------
   {
     files: ['**/*.{js,cjs}'],
     rules: {

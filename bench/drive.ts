@@ -88,10 +88,7 @@ export function open(url: string): Promise<WebSocket> {
 }
 
 /** Ours (INTERFACE.md). */
-export function infaasDialect(
-  variant: string,
-  inputs: Readonly<Record<string, unknown>>,
-): Dialect {
+export function infaasDialect(variant: string, inputs: Readonly<Record<string, unknown>>): Dialect {
   return {
     frame: (id) => ({ id: String(id), variant, inputs }),
     idOf: (answer) => Number((answer as { id: string }).id),

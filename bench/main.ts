@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: measures every figure we promise against its peer or limit, in one run on this
- * machine, and prints machine, commit, figures and targets. `-- --json` for machines, `-- --only WORD`
- * for the figures whose name contains it, `-- --rounds N` for more rounds. Exit code 1 when one is missed.
+ * machine, and prints machine, commit, figures and targets. `-- --json` for machines, `-- --only
+ * WORD` for the figures whose name contains it, `-- --rounds N` for more rounds. Exit code 1 when
+ * one is missed.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -55,8 +56,20 @@ const measurements: readonly Measurement[] = [
       const many = await compareChain(64, rounds);
       const one = await compareChain(1, rounds);
       return [
-        figureOf('chain of 4, 64 in flight, against nact', ratio(many.ratio), '>= 10×', many.ratio >= 10, many),
-        figureOf('chain of 4, 1 in flight, against nact', ratio(one.ratio), '>= 1×', one.ratio >= 1, one),
+        figureOf(
+          'chain of 4, 64 in flight, against nact',
+          ratio(many.ratio),
+          '>= 10×',
+          many.ratio >= 10,
+          many,
+        ),
+        figureOf(
+          'chain of 4, 1 in flight, against nact',
+          ratio(one.ratio),
+          '>= 1×',
+          one.ratio >= 1,
+          one,
+        ),
       ];
     },
   },
@@ -65,7 +78,13 @@ const measurements: readonly Measurement[] = [
     run: async (rounds) => {
       const wide = await compareWide(200, rounds);
       return [
-        figureOf('one-way to an actor with 200 children, against nact', ratio(wide.ratio), '>= 50×', wide.ratio >= 50, wide),
+        figureOf(
+          'one-way to an actor with 200 children, against nact',
+          ratio(wide.ratio),
+          '>= 50×',
+          wide.ratio >= 50,
+          wide,
+        ),
       ];
     },
   },
@@ -75,8 +94,20 @@ const measurements: readonly Measurement[] = [
       const paper = measureSelection(paperFleet);
       const large = measureSelection(largeFleet);
       return [
-        figureOf('selection, 175 variants on 50 workers, p50', `${paper.p50Us.toFixed(2)} µs`, '<= 4 µs', paper.p50Us <= 4, paper),
-        figureOf('selection, 10,000 variants on 1,000 workers, p50', `${large.p50Us.toFixed(2)} µs`, '<= 15 µs', large.p50Us <= 15, large),
+        figureOf(
+          'selection, 175 variants on 50 workers, p50',
+          `${paper.p50Us.toFixed(2)} µs`,
+          '<= 4 µs',
+          paper.p50Us <= 4,
+          paper,
+        ),
+        figureOf(
+          'selection, 10,000 variants on 1,000 workers, p50',
+          `${large.p50Us.toFixed(2)} µs`,
+          '<= 15 µs',
+          large.p50Us <= 15,
+          large,
+        ),
       ];
     },
   },
@@ -101,7 +132,13 @@ const measurements: readonly Measurement[] = [
     run: async (rounds) => {
       const over = await measureOverNats(rounds);
       return [
-        figureOf('added over NATS with a separate worker, in bare round trips', over.roundTrips.toFixed(2), '<= 3', over.roundTrips <= 3, { ...over }),
+        figureOf(
+          'added over NATS with a separate worker, in bare round trips',
+          over.roundTrips.toFixed(2),
+          '<= 3',
+          over.roundTrips <= 3,
+          { ...over },
+        ),
       ];
     },
   },
@@ -112,7 +149,11 @@ const measurements: readonly Measurement[] = [
       const medium = await measureThroughput(mediumModel, rounds);
       return [
         throughputOf("throughput at 64 in flight, zoo's small CNN, against hand-written", cnn, 1.2),
-        throughputOf('throughput at 64 in flight, large CNN (>= 80 µs), against hand-written', medium, 1.5),
+        throughputOf(
+          'throughput at 64 in flight, large CNN (>= 80 µs), against hand-written',
+          medium,
+          1.5,
+        ),
       ];
     },
   },
@@ -145,7 +186,13 @@ const measurements: readonly Measurement[] = [
       const bytes = await measureMemory(oneOfEach);
       const mebibytes = bytes / 2 ** 20;
       return [
-        figureOf('PSS of the process tree, one instance of each architecture', `${mebibytes.toFixed(0)} MB`, '<= 300 MB', mebibytes <= 300, { bytes }),
+        figureOf(
+          'PSS of the process tree, one instance of each architecture',
+          `${mebibytes.toFixed(0)} MB`,
+          '<= 300 MB',
+          mebibytes <= 300,
+          { bytes },
+        ),
       ];
     },
   },
@@ -189,7 +236,8 @@ const machine = {
 
 function commitOf(): string {
   try {
-    const dirty = execFileSync('git', ['status', '--porcelain'], { encoding: 'utf8' }).trim() !== '';
+    const dirty =
+      execFileSync('git', ['status', '--porcelain'], { encoding: 'utf8' }).trim() !== '';
     const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
     return dirty ? `${head} with changes` : head;
   } catch {
@@ -200,7 +248,9 @@ function commitOf(): string {
 const figures: Figure[] = [];
 if (!values.json) {
   const { cpu, cores, memoryGiB, node, commit } = machine;
-  console.log(`${cpu}, ${String(cores)} cores, ${String(memoryGiB)} GiB, node ${node}, commit ${commit}\n`);
+  console.log(
+    `${cpu}, ${String(cores)} cores, ${String(memoryGiB)} GiB, node ${node}, commit ${commit}\n`,
+  );
 }
 for (const measurement of measurements) {
   if (!measurement.name.includes(values.only)) continue;

@@ -76,7 +76,8 @@ export async function startInfaas(
   const folder = mkdtempSync(join(tmpdir(), 'infaas-bench-'));
   const file = join(folder, 'config.yaml');
   writeFileSync(file, JSON.stringify(config));
-  const data = command === 'up' || command === 'controller' ? ['--data', join(folder, 'store')] : [];
+  const data =
+    command === 'up' || command === 'controller' ? ['--data', join(folder, 'store')] : [];
   const binary = join(root, 'bin', 'infaas.js');
   const started = await startNode([binary, command, ...args, ...data, '--config', file, '--json']);
   return {

@@ -70,7 +70,9 @@ function drawQuery(random: Random): QueryView {
 
 function buildFleet(shape: FleetShape, random: Random): FleetIndex {
   const index = new FleetIndex();
-  const variants = Array.from({ length: shape.variants }, (_, at) => drawVariant(at, shape, random));
+  const variants = Array.from({ length: shape.variants }, (_, at) =>
+    drawVariant(at, shape, random),
+  );
   index.setRegistry(1, variants);
   const reports = new Map<number, InstanceReport[]>();
   variants.forEach((variant, at) => {
@@ -85,7 +87,9 @@ function buildFleet(shape: FleetShape, random: Random): FleetIndex {
     const id = `worker-${String(worker)}`;
     const report = {
       workerId: id,
-      hardware: [{ kind: 'cpu' as const, units: 8, memoryBytes: 2 ** 35, costUsdPerUnitHour: 0.05 }],
+      hardware: [
+        { kind: 'cpu' as const, units: 8, memoryBytes: 2 ** 35, costUsdPerUnitHour: 0.05 },
+      ],
       memoryUsedBytes: 2 ** 30,
       utilisation: random(),
       instances: reports.get(worker) ?? [],

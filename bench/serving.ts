@@ -25,8 +25,14 @@ export interface BenchModel {
 
 const folder = join(root, 'zoo', 'digit-classification');
 export const smallModel: BenchModel = { variant: 'mlp-fp32', file: join(folder, 'mlp.onnx') };
-export const cnnModel: BenchModel = { variant: 'cnn-small-fp32', file: join(folder, 'cnn-small.onnx') };
-export const mediumModel: BenchModel = { variant: 'cnn-large-fp32', file: join(folder, 'cnn-large.onnx') };
+export const cnnModel: BenchModel = {
+  variant: 'cnn-small-fp32',
+  file: join(folder, 'cnn-small.onnx'),
+};
+export const mediumModel: BenchModel = {
+  variant: 'cnn-large-fp32',
+  file: join(folder, 'cnn-large.onnx'),
+};
 export const heavyModel: BenchModel = {
   variant: 'resnet-tta-fp32',
   file: join(folder, 'resnet-tta.onnx'),

@@ -4,6 +4,7 @@ import type { Slo } from '../actors/domain/query.ts';
 import { packElements, show } from '../runtime/wire/tensor-elements.ts';
 import {
   bytesOf,
+  bytesPerElement,
   type Datatype,
   datatypes,
   isDatatype,
@@ -73,11 +74,17 @@ function buildTensor(input: unknown): Tensor | string {
   if (datatype !== undefined && !isDatatype(datatype)) {
     return `datatype: expected one of ${datatypes.join(', ')}`;
   }
+  if (shape?.every((size) => Number.isSafeInteger(size) && size >= 0) === false) {
+    return 'shape: expected integers >= 0';
+  }
   if (ArrayBuffer.isView(data)) {
     const own = datatypeOf(data);
     if (own === undefined) return 'data: expected a typed array or an array';
-    if (datatype !== undefined && !fits(own, datatype)) return `data is ${own}, not ${datatype}`;
-    return { datatype: datatype ?? own, shape: shape ?? [data.length], data: bytesOf(data) };
+    const type = datatype ?? own;
+    if (!fits(own, type)) return `data is ${own}, not ${type}`;
+    // BYTES have no size of their own: the gateway then says what the shape should have been.
+    const size = bytesPerElement(type) || 1;
+    return { datatype: type, shape: shape ?? [data.byteLength / size], data: bytesOf(data) };
   }
   if (!Array.isArray(data)) return 'data: expected a typed array or an array';
   const elements: readonly unknown[] = data;

@@ -24,10 +24,9 @@ for (const accuracyMin of [90, 98]) {
     slo: { accuracyMin, latencyMs: 50 },
     inputs: { image: { datatype: 'FP32', shape: [1, 1, 28, 28], data } },
   });
-  console.log(
-    answer.ok
-      ? `>= ${String(accuracyMin)} %: ${answer.servedBy.variant} in ${answer.timing.totalMs.toFixed(1)} ms`
-      : `>= ${String(accuracyMin)} %: ${answer.error.code}: ${answer.error.message}`,
-  );
+  const outcome = answer.ok
+    ? `${answer.servedBy.variant} in ${answer.timing.totalMs.toFixed(1)} ms`
+    : `${answer.error.code}: ${answer.error.message}`;
+  console.log(`>= ${String(accuracyMin)} %: ${outcome}`);
 }
 await infaas.close();

@@ -1,8 +1,8 @@
 /**
  * The configuration: every limit of the system in one schema, with its default and unit.
  *
- * Precedence: flags > `INFAAS_*` environment > file > defaults. A flag or variable names a setting by
- * its path, `INFAAS_DISPATCHER_IN_FLIGHT_MAX` is `dispatcher.inFlightMax`.
+ * Precedence: flags > `INFAAS_*` environment > file > defaults. A flag or variable names a setting
+ * by its path, `INFAAS_DISPATCHER_IN_FLIGHT_MAX` is `dispatcher.inFlightMax`.
  */
 
 import { readFileSync } from 'node:fs';
@@ -111,7 +111,9 @@ export interface ConfigSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Reads file and environment over the defaults; throws ConfigInvalid naming what is wrong where. */
+/**
+ * Reads file and environment over the defaults; throws ConfigInvalid naming what is wrong where.
+ */
 export function loadConfig(sources: ConfigSources): Config {
   const written = sources.file === undefined ? {} : readConfigFile(sources.file);
   const merged = applyEnvironment(written, sources.environment);
@@ -134,10 +136,7 @@ function readConfigFile(file: string): Settings {
 
 const prefix = 'INFAAS_';
 
-function applyEnvironment(
-  written: Settings,
-  environment: ConfigSources['environment'],
-): Settings {
+function applyEnvironment(written: Settings, environment: ConfigSources['environment']): Settings {
   const merged: Settings = { ...written };
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(prefix) || value === undefined) continue;

@@ -34,7 +34,8 @@ export async function startController(settings: ControllerSettings): Promise<Run
   const count = await registerModels(node, controller, variants);
   return {
     describe: () =>
-      `controller with ${String(count)} variants given, gateway at ${gateway.url}, on ${settings.nats}`,
+      `controller with ${String(count)} variants given, ` +
+      `gateway at ${gateway.url}, on ${settings.nats}`,
     facts: {
       name: controllerNode,
       url: gateway.url,

@@ -1,10 +1,10 @@
 /**
- * An engine host: the process whose lanes run models, apart from the worker so that a hang or a crash of
- * native code costs neither it nor its actors. Started by `adapters/onnx-engine.ts` only.
+ * An engine host: the process whose lanes run models, apart from the worker so that a hang or a
+ * crash of native code costs neither it nor its actors. Started by `adapters/onnx-engine.ts` only.
  *
- * This thread loads and runs nothing; it starts the lanes and watches the worker process through the
- * first of the inherited sockets. When that ends, the lanes' sockets end too, and they close; a lane
- * that cannot, because it hangs in native code, ends with the process.
+ * This thread loads and runs nothing; it starts the lanes and watches the worker process through
+ * the first of the inherited sockets. When that ends, the lanes' sockets end too, and they close; a
+ * lane that cannot, because it hangs in native code, ends with the process.
  */
 
 import { Socket } from 'node:net';
@@ -14,6 +14,9 @@ import { entryPointBeside } from './engine/entry-point.ts';
 import type { HostSettings, LaneSettings } from './engine/messages.ts';
 
 const controlFd = 3;
+/** A terminal's Ctrl-C and a service manager's stop reach every process: the worker decides. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+
 /** How long the lanes may take to close once the worker process is gone. */
 const orphanedMs = 1_000;
 

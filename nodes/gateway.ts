@@ -24,9 +24,7 @@ export async function startGateway(settings: GatewaySettings): Promise<RunningNo
   const gateway = await addGateway(node, settings);
   await joinSystem({
     node,
-    attachments: () => [
-      { type: 'controller.attach-dispatcher', dispatcher: gateway.dispatcher },
-    ],
+    attachments: () => [{ type: 'controller.attach-dispatcher', dispatcher: gateway.dispatcher }],
   });
   return {
     describe: () => `gateway ${name} at ${gateway.url} on ${settings.nats}`,

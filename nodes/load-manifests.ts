@@ -86,7 +86,10 @@ function modelFile(manifestPath: string, name: string): Variant['file'] {
   const folder = resolve(dirname(manifestPath));
   const path = resolve(folder, name);
   if (!path.startsWith(folder + sep)) {
-    throw new ManifestInvalid(`manifest ${manifestPath}: file "${name}" lies outside its folder`, path);
+    throw new ManifestInvalid(
+      `manifest ${manifestPath}: file "${name}" lies outside its folder`,
+      path,
+    );
   }
   try {
     const bytes = statSync(path).size;

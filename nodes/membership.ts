@@ -1,6 +1,6 @@
 /**
- * Joining: asks the controller for an epoch until it answers, and again after a stall; attaches this
- * node's parts whenever the controller comes up, so that a restarted one learns of them.
+ * Joining: asks the controller for an epoch until it answers, and again after a stall; attaches
+ * this node's parts whenever the controller comes up, so that a restarted one learns of them.
  */
 
 import { randomUUID } from 'node:crypto';

@@ -84,8 +84,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     beatMs: config.bus.beatMs,
     missedMax: config.bus.missedMax,
     onSuperseded: (epoch) => {
-      const text = `another process took over the name "${name}" (epoch ${String(epoch)}); give one of them another --name`;
-      fail(new Error(text));
+      const taken = `another process took over the name "${name}" (epoch ${String(epoch)})`;
+      fail(new Error(`${taken}; give one of them another --name`));
     },
     onStalled: () => node.onStalled?.(),
   });

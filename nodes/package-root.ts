@@ -1,4 +1,6 @@
-/** Where this package lies, both from the sources and from the compiled `dist/`, and its version. */
+/**
+ * Where this package lies, both from the sources and from the compiled `dist/`, and its version.
+ */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -135,7 +135,8 @@ async function chooseBus(
     return { url: undefined, description: 'in-process', server: undefined };
   }
   const given = asked === 'auto' ? env['NATS_URL'] : asked;
-  if (given !== undefined) return { url: given, description: `NATS at ${given}`, server: undefined };
+  if (given !== undefined)
+    return { url: given, description: `NATS at ${given}`, server: undefined };
   if (findNatsServer() === undefined) {
     if (needsNats) throw needsNatsError(settings.workers);
     return {
@@ -150,7 +151,8 @@ async function chooseBus(
 
 function needsNatsError(workers: number): ConfigInvalid {
   return new ConfigInvalid(
-    `--workers ${String(workers)} means processes, which need NATS: install nats-server or give --nats URL`,
+    `--workers ${String(workers)} means processes, which need NATS: ` +
+      'install nats-server or give --nats URL',
     '--workers',
   );
 }

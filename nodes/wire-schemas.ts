@@ -1,6 +1,7 @@
 /**
- * Schemas of every actor message that crosses a process. What does not match is refused at the node's
- * edge; behind it types are trusted. Parsing keeps byte views as they are: tensors are not copied.
+ * Schemas of every actor message that crosses a process. What does not match is refused at the
+ * node's edge; behind it types are trusted. Parsing keeps byte views as they are: tensors are not
+ * copied.
  */
 
 import { z } from 'zod';
@@ -126,7 +127,11 @@ const outcome = z.discriminatedUnion('ok', [
 ]);
 
 function registryChanged<T extends string>(type: T) {
-  return z.object({ type: z.literal(type), revision: z.number(), variants: z.array(variantSchema) });
+  return z.object({
+    type: z.literal(type),
+    revision: z.number(),
+    variants: z.array(variantSchema),
+  });
 }
 
 const schemas = [
@@ -146,7 +151,11 @@ const schemas = [
   registryChanged('dispatcher.registry-changed'),
   registryChanged('worker.registry-changed'),
   z.object({ type: z.literal('worker.dispatchers-changed'), dispatchers: z.array(ref) }),
-  z.object({ type: z.literal('worker.load-variant'), variantId: z.string(), count: z.int().positive() }),
+  z.object({
+    type: z.literal('worker.load-variant'),
+    variantId: z.string(),
+    count: z.int().positive(),
+  }),
   z.object({ type: z.literal('worker.unload-variant'), variantId: z.string() }),
   z.object({
     type: z.literal('worker.run-query'),
@@ -161,7 +170,11 @@ const schemas = [
     rejectLate: z.boolean(),
     replyTo: ref,
   }),
-  z.object({ type: z.literal('worker.cancel-query'), queryId: z.string(), instanceId: optionalText }),
+  z.object({
+    type: z.literal('worker.cancel-query'),
+    queryId: z.string(),
+    instanceId: optionalText,
+  }),
   z.object({
     type: z.literal('dispatcher.query-finished'),
     queryId: z.string(),
@@ -198,12 +211,11 @@ export const wireTypes: readonly string[] = [...byType.keys()];
 export const bodyDecoders: BodyDecoders = {
   decode(type, body) {
     const schema = byType.get(type);
-    if (schema === undefined) throw new FrameRejected(`no message of type "${type}" is taken`, type);
+    if (schema === undefined)
+      throw new FrameRejected(`no message of type "${type}" is taken`, type);
     const parsed = schema.safeParse(body);
     if (parsed.success) return parsed.data;
-    throw new FrameRejected(
-      `a "${type}" message does not fit its schema: ${z.prettifyError(parsed.error ?? new z.ZodError([]))}`,
-      type,
-    );
+    const why = z.prettifyError(parsed.error ?? new z.ZodError([]));
+    throw new FrameRejected(`a "${type}" message does not fit its schema: ${why}`, type);
   },
 };

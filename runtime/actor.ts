@@ -11,7 +11,9 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { SupervisionPolicy } from './supervision.ts';
 
-/** Name of one of our processes, unique while it lives. `[A-Za-z0-9_-]+`: it becomes a NATS token. */
+/**
+ * Name of one of our processes, unique while it lives. `[A-Za-z0-9_-]+`: it becomes a NATS token.
+ */
 export type NodeId = string;
 
 /** Where an actor lives. `epoch` 0 means "whatever epoch the node has now". */

@@ -1,8 +1,8 @@
 /**
  * This node's pulse: beats at a steady pace, hears everybody's, and notices three things about
- * itself. A beat of ours that comes back shows that the bus works. A beat of our name under a higher
- * epoch means that we were replaced. And when our own timer fires far too late, this process stood
- * still for so long that the others took us for dead.
+ * itself. A beat of ours that comes back shows that the bus works. A beat of our name under a
+ * higher epoch means that we were replaced. And when our own timer fires far too late, this process
+ * stood still for so long that the others took us for dead.
  */
 
 import type { NodeId } from './actor.ts';

@@ -1,9 +1,10 @@
 /**
  * Messages larger than the bus takes, cut at the sender and put together again at the receiver.
  *
- * NATS refuses more than its `max_payload`; a batch of images is more. The bus keeps one publisher's
- * order, so parts are missing only when it lost some: then the message is abandoned after a while.
- * What a receiver holds is bounded in messages a sender and in bytes, whatever frames claim.
+ * NATS refuses more than its `max_payload`; a batch of images is more. The bus keeps one
+ * publisher's order, so parts are missing only when it lost some: then the message is abandoned
+ * after a while. What a receiver holds is bounded in messages a sender and in bytes, whatever
+ * frames claim.
  */
 
 import { type Chunk, chunkOverheadBytes, encodeChunk } from './wire/chunk.ts';

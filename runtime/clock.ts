@@ -3,7 +3,9 @@
 export interface Clock {
   /** Monotonic milliseconds, sub-millisecond resolution; the zero point is arbitrary. */
   nowMs(): number;
-  /** Wall-clock milliseconds since the Unix epoch: for records that people read, never for deciding. */
+  /**
+   * Wall-clock milliseconds since the Unix epoch: for records that people read, never for deciding.
+   */
   wallMs(): number;
   /** Calls back once after `delayMs`, unless cancelled. Never synchronously. */
   schedule(delayMs: number, callback: () => void): Cancel;

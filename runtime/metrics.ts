@@ -1,4 +1,7 @@
-/** The metrics port: counters, gauges and histograms by name; the adapter (prom-client) is in `nodes/`. */
+/**
+ * The metrics port: counters, gauges and histograms by name; the adapter (prom-client) is in
+ * `nodes/`.
+ */
 
 export type MetricLabels = Readonly<Record<string, string>>;
 

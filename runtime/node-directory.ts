@@ -2,9 +2,9 @@
  * What this node knows of the others: under which epoch each lives, and whether it still does.
  *
  * A node is up from its first beat under an epoch. It is down when it says goodbye, when the bus
- * finds nobody at its subject, when its parent saw it exit, or when it is silent. Silence is measured
- * in our own beats that came back to us over the bus: while we are cut off, stalled or the bus hangs,
- * none come back, and nobody is judged.
+ * finds nobody at its subject, when its parent saw it exit, or when it is silent. Silence is
+ * measured in our own beats that came back to us over the bus: while we are cut off, stalled or the
+ * bus hangs, none come back, and nobody is judged.
  */
 
 import type { NodeId } from './actor.ts';

@@ -1,8 +1,8 @@
 /**
  * The sending half of remoting: from a ref of another node to a frame on its subject.
  *
- * A query crosses this twice, so it is kept lean: one encode, no promise, no closure a message. What
- * is known to lead nowhere is refused with its reason; everything else is given to the bus.
+ * A query crosses this twice, so it is kept lean: one encode, no promise, no closure a message.
+ * What is known to lead nowhere is refused with its reason; everything else is given to the bus.
  */
 
 import type { ActorHost, Address, DeadLetterReason, NodeId } from './actor.ts';

@@ -2,9 +2,9 @@
  * Watching actors of other nodes. Two halves that talk by three messages: the watcher's node sends
  * `runtime.watch`, the target's node watches locally for it and sends `runtime.terminated`.
  *
- * Each watch is told exactly once: by the target's node, or by ours when that node is gone. What the
- * bus loses is healed, not prevented: after either side was cut off, the watcher's node asserts its
- * watches again under the same ids, and the target's node repeats what it had already answered.
+ * Each watch is told exactly once: by the target's node, or by ours when that node is gone. What
+ * the bus loses is healed, not prevented: after either side was cut off, the watcher's node asserts
+ * its watches again under the same ids, and the target's node repeats what it had already answered.
  */
 
 import type { Address, NodeId, StopReason, Terminated } from './actor.ts';

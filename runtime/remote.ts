@@ -63,7 +63,8 @@ export interface Remoting extends RemotePort {
   onNode(listener: (event: NodeEvent) => void): () => void;
   /**
    * Messages to or from `node` that are unanswered may be lost although it lives; undefined: those
-   * to and from all nodes, since we were cut off and are back. Whoever holds them places them again.
+   * to and from all nodes, since we were cut off and are back. Whoever holds them places them
+   * again.
    */
   onLoss(listener: (node: NodeId | undefined) => void): () => void;
   /** The nodes heard of, this one not among them. */

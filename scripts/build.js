@@ -70,7 +70,8 @@ export async function build({ root = ROOT, types = false } = {}) {
 
 async function compile(root, paths) {
   const esbuild = await import('esbuild');
-  // The time is read before the text: an edit in between leaves the output stale, never wrongly fresh.
+  // The time is read before the text: an edit in between leaves the output stale, never wrongly
+  // fresh.
   const mtimes = new Map(paths.map((path) => [relative(root, path), statSync(path).mtime]));
   try {
     const result = await esbuild.build({
@@ -108,8 +109,8 @@ const order = (path) => (path.endsWith('.map') ? 0 : 1);
 
 /**
  * Makes relative `.ts` specifiers `.js` in what esbuild emitted. It prints one canonical form
- * (double quotes, a statement from the start of a line), and the replacement has the same length, so
- * source maps stay true.
+ * (double quotes, a statement from the start of a line), and the replacement has the same length,
+ * so source maps stay true.
  *
  * @param {string} code
  */

@@ -1,7 +1,8 @@
 // What no compiler and no linter says about the source tree: that each file says what it is, stays
-// one idea long, and that actors/ is free of time, chance and I/O. After tigerbeetle's src/tidy.zig.
-
+// one idea long, and that actors/ is free of time, chance and I/O. After src/tidy.zig of
+// tigerbeetle.
 import { readFileSync, readdirSync } from 'node:fs';
+
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AssertionError } from 'chai';

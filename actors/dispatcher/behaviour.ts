@@ -150,7 +150,8 @@ function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
     return { error: queryError('overloaded', message) };
   }
   if (dispatching.table.ofTenant(principal.tenant) >= config.inFlightPerTenantMax) {
-    const message = `tenant "${principal.tenant}" has ${String(config.inFlightPerTenantMax)} queries in flight, its limit`;
+    const most = String(config.inFlightPerTenantMax);
+    const message = `tenant "${principal.tenant}" has ${most} queries in flight, its limit`;
     return { error: queryError('overloaded', message) };
   }
   const resolved = resolveSelector(dispatching.index, request.selector);
@@ -167,7 +168,8 @@ function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
     return { error: queryError('bad_input', message, { output: wrongOutput }) };
   }
   if (checked.batch > config.batchMax) {
-    const message = `a batch of ${String(checked.batch)} is over the limit of ${String(config.batchMax)}`;
+    const { batchMax } = config;
+    const message = `a batch of ${String(checked.batch)} is over the limit of ${String(batchMax)}`;
     return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
   }
   return {
@@ -407,7 +409,8 @@ function expire(dispatching: Dispatching, ctx: Context): void {
     }
     tellCancel(dispatching, entry, ctx);
     const held = entry.placement === undefined ? '; there was nowhere to run it' : '';
-    const message = `not answered within timeoutMs ${String(entry.submit.request.timeoutMs)}${held}`;
+    const { timeoutMs } = entry.submit.request;
+    const message = `not answered within timeoutMs ${String(timeoutMs)}${held}`;
     const error = queryError('deadline_exceeded', message);
     answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
   }

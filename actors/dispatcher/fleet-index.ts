@@ -52,7 +52,9 @@ export interface IndexedVariant extends VariantView {
   readonly instances: IndexedInstance[];
 }
 
-/** What a selector names: the variants that can answer, cheapest first, and how inputs are checked. */
+/**
+ * What a selector names: the variants that can answer, cheapest first, and how inputs are checked.
+ */
 export interface Candidates {
   readonly variants: readonly IndexedVariant[];
   readonly checker: InputChecker;

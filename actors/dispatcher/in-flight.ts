@@ -28,7 +28,9 @@ export interface InFlight {
   readonly hardDueMs: number;
   /** Grows with every placement; an answer to an older one is stale. */
   attempt: number;
-  /** Placements that ended because what held the query died: bounded, for a query may be the cause. */
+  /**
+   * Placements that ended because what held the query died: bounded, for a query may be the cause.
+   */
   faults: number;
   /** Undefined while held for want of anywhere to place it. */
   placement: Placement | undefined;

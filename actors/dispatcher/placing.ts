@@ -1,4 +1,6 @@
-/** Placing one query: asks the selection policy, sends the query on, and remembers where it went. */
+/**
+ * Placing one query: asks the selection policy, sends the query on, and remembers where it went.
+ */
 
 import type { ActorContext } from '../../runtime/actor.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';

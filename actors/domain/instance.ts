@@ -22,7 +22,9 @@ export interface InstanceObservation {
   readonly rateQps: number;
   /** Profiled saturation throughput. */
   readonly saturationQps: number;
-  /** Median of execution time over the profile's prediction for the same batch; no queueing in it. */
+  /**
+   * Median of execution time over the profile's prediction for the same batch; no queueing in it.
+   */
   readonly slowdown: number;
   readonly batches: number;
 }
@@ -75,7 +77,8 @@ export function observeInstance(
     case 'overloaded':
       return load < rules.overloadClears ? { state: 'active', windows: 0 } : condition;
     case 'interfered':
-      // A window without batches speaks for a change: avoided by queries, it would never prove itself.
+      // A window without batches speaks for a change: avoided by queries, it would never prove
+      // itself.
       if (seen.batches > 0 && seen.slowdown >= rules.slowdownClears) {
         return { state: 'interfered', windows: 0 };
       }

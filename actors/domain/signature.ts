@@ -96,8 +96,8 @@ export interface CheckedInputs {
   /** Queries' own batch: the size of every batch axis. */
   readonly batch: number;
   /**
-   * Only queries with equal keys may share a batch. Undefined: with nobody, for what they would have
-   * to have in common is too large to compare.
+   * Only queries with equal keys may share a batch. Undefined: with nobody, for what they would
+   * have to have in common is too large to compare.
    */
   readonly batchKey: string | undefined;
   readonly carriesState: boolean;
@@ -106,7 +106,8 @@ export interface CheckedInputs {
 export type InputCheck = CheckedInputs | { readonly ok: false; readonly error: QueryError };
 
 /**
- * Checks names, datatypes, shapes and byte lengths. The error names the input and what was expected.
+ * Checks names, datatypes, shapes and byte lengths. The error names the input and what was
+ * expected.
  */
 export function checkInputs(checker: InputChecker, inputs: NamedTensors): InputCheck {
   let batch = -1;

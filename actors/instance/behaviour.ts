@@ -287,7 +287,8 @@ function dropLate(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
   const alone = (size: number): number => profiledMs(serving, size) * serving.pace.slowdown;
   for (const waiting of settleLate(serving.queue, ctx.nowMs, alone)) {
     const waitedMs = (ctx.nowMs - waiting.arrivedMs).toFixed(1);
-    const message = `dropped after ${waitedMs} ms in the queue of ${serving.options.id}: it cannot finish in time`;
+    const where = `the queue of ${serving.options.id}`;
+    const message = `dropped after ${waitedMs} ms in ${where}: it cannot finish in time`;
     finish(serving, ctx, waiting, {
       ok: false,
       error: queryError('deadline_exceeded', message),

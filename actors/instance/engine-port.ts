@@ -1,6 +1,7 @@
 /**
- * The engine port: how an instance speaks to whatever runs its graph. The adapter in `nodes/` drives
- * engine-host processes; the simulator's is a model. Everything is a message, nothing blocks.
+ * The engine port: how an instance speaks to whatever runs its graph. The adapter in `nodes/`
+ * drives engine-host processes; the simulator's is a model. Everything is a message, nothing
+ * blocks.
  */
 
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';

@@ -1,6 +1,7 @@
 /**
- * How fast an instance really is against its profile, and how fast queries come. Both feed batching,
- * predicted completion and the monitor's judgement of interference (`reference/policies.md` §5).
+ * How fast an instance really is against its profile, and how fast queries come. Both feed
+ * batching, predicted completion and the monitor's judgement of interference
+ * (`reference/policies.md` §5).
  */
 
 const slowdownWeight = 0.2;

@@ -1,7 +1,8 @@
 /**
  * A worker's monitor: gathers what its instances did, judges their states once a window (one
  * second), and reports the worker to whoever decides about it: every 250 ms, and at once when
- * something changed that decisions depend on (INFaaS' monitoring daemon; the paper reports every 2 s).
+ * something changed that decisions depend on (INFaaS' monitoring daemon; the paper reports every 2
+ * s).
  */
 
 import type { ActorContext, ActorSpec, Ref } from '../../runtime/actor.ts';

@@ -1,7 +1,7 @@
 /**
  * A worker: owns a slice of a machine, supervises the instances loaded there, and routes queries to
- * them. Its router passes a query to the instance the dispatcher chose, to that instance's successor
- * when it is gone, or loads the variant when there is none.
+ * them. Its router passes a query to the instance the dispatcher chose, to that instance's
+ * successor when it is gone, or loads the variant when there is none.
  */
 
 import type {
@@ -240,7 +240,7 @@ function refusedQuery(
 function obstacleToLoad(working: Working, variant: Variant, nowMs: number): string | undefined {
   const { options } = working;
   if (nowMs < (working.barredUntilMs.get(variant.id) ?? -Infinity)) {
-    return `variant ${variant.id} failed too often on worker ${options.id}; it is tried again later`;
+    return `variant ${variant.id} failed too often on worker ${options.id}; it is tried later`;
   }
   if (working.instances.size >= options.config.instancesMax) {
     return `worker ${options.id} holds ${String(working.instances.size)} instances, its limit`;
@@ -328,7 +328,9 @@ function unloadVariant(working: Working, variantId: VariantId, ctx: Context): vo
   working.byVariant.delete(variantId);
 }
 
-/** An instance ended. Its queries are placed again by their dispatchers; here only its place goes. */
+/**
+ * An instance ended. Its queries are placed again by their dispatchers; here only its place goes.
+ */
 function forget(
   working: Working,
   instanceId: InstanceId,

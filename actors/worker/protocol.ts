@@ -75,7 +75,9 @@ export interface RunQuery {
   readonly batchKey: string;
   /** Milliseconds until the SLO's latency is missed, at sending; Infinity without one. */
   readonly sloBudgetMs: number;
-  /** With `onMiss: reject` a query that cannot meet its SLO any more is dropped, not served late. */
+  /**
+   * With `onMiss: reject` a query that cannot meet its SLO any more is dropped, not served late.
+   */
   readonly rejectLate: boolean;
   readonly replyTo: Ref<WorkerEvent>;
 }

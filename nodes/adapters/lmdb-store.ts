@@ -1,7 +1,7 @@
 /**
  * The controller's store, embedded: lmdb in a directory. Keeps the registry and the epochs granted,
- * so that a restarted controller knows both. Writes are acknowledged in order; the kind of store and
- * its schema version are recorded, and a directory of another kind is refused.
+ * so that a restarted controller knows both. Writes are acknowledged in order; the kind of store
+ * and its schema version are recorded, and a directory of another kind is refused.
  */
 
 import { mkdirSync } from 'node:fs';
@@ -33,7 +33,8 @@ export function openLmdbStore(directory: string, log: Logger): ControlStore {
   const found = database.get(kindKey) as string | undefined;
   if (found !== undefined && found !== kind) {
     throw new StoreFailed(
-      `${directory} holds a store of kind "${found}", this version reads "${kind}"; use another --data`,
+      `${directory} holds a store of kind "${found}", this version reads "${kind}"; ` +
+        'use another --data',
       directory,
     );
   }
@@ -67,7 +68,11 @@ function openDatabase(directory: string): Database {
     mkdirSync(directory, { recursive: true });
     return open({ path: directory, noSubdir: false, encoding: 'msgpack' });
   } catch (error) {
-    throw new StoreFailed(`cannot open the store in ${directory}: ${messageOf(error)}`, directory, error);
+    throw new StoreFailed(
+      `cannot open the store in ${directory}: ${messageOf(error)}`,
+      directory,
+      error,
+    );
   }
 }
 

@@ -1,10 +1,11 @@
 /**
  * The bus over NATS, by the `nats` client 2.29.
  *
- * What the client leaves to us: while it is disconnected it buffers what is published and throws the
- * buffer away at the next dial, so we refuse instead; it gives up after ten tries, so we reconnect for
- * ever; and it learns that nobody subscribes to a subject only through a reply subject, so every
- * publish that wants to know carries one under a single inbox subscription, whose 503 comes back to it.
+ * What the client leaves to us: while it is disconnected it buffers what is published and throws
+ * the buffer away at the next dial, so we refuse instead; it gives up after ten tries, so we
+ * reconnect for ever; and it learns that nobody subscribes to a subject only through a reply
+ * subject, so every publish that wants to know carries one under a single inbox subscription, whose
+ * 503 comes back to it.
  */
 
 import {
@@ -222,8 +223,9 @@ class ConnectedNatsBus implements Bus {
 const slots = 16_384;
 
 /**
- * Who to tell when the server answers 503. An answer never comes for a publish that had subscribers,
- * so the callbacks lie in a ring and are simply overwritten: nothing is allocated but the subject.
+ * Who to tell when the server answers 503. An answer never comes for a publish that had
+ * subscribers, so the callbacks lie in a ring and are simply overwritten: nothing is allocated but
+ * the subject.
  */
 class NoResponders {
   /** Prefix of the reply subjects, with its dot. */

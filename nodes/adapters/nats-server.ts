@@ -84,7 +84,9 @@ function findOnPath(name: string): string | undefined {
   return undefined;
 }
 
-/** The command prefix that makes the kernel end a child when we are killed; Linux with util-linux. */
+/**
+ * The command prefix that makes the kernel end a child when we are killed; Linux with util-linux.
+ */
 function dyingWithUs(): readonly string[] {
   const setpriv = process.platform === 'linux' ? findOnPath('setpriv') : undefined;
   if (setpriv === undefined) return [];
@@ -201,7 +203,9 @@ class OwnedServer implements NatsServer {
   }
 }
 
-/** The ports file: `{"nats": ["nats://127.0.0.1:4222"], ...}`; undefined while it is half written. */
+/**
+ * The ports file: `{"nats": ["nats://127.0.0.1:4222"], ...}`; undefined while it is half written.
+ */
 function clientUrl(text: string): string | undefined {
   try {
     const urls = (JSON.parse(text) as { nats?: string[] }).nats;

@@ -1,5 +1,6 @@
 /**
- * The engine of a worker: runs variants on ONNX Runtime, in processes apart, behind the engine port.
+ * The engine of a worker: runs variants on ONNX Runtime, in processes apart, behind the engine
+ * port.
  *
  * Each instance has a session in one lane of an engine host (`engine/host-pool.ts`). What hangs or
  * crashes costs its host: its instances are told `instance.engine-lost`, and the next load starts

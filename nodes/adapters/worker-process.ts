@@ -73,7 +73,9 @@ async function stop(child: ChildProcess, exited: Promise<string>): Promise<void>
   clearTimeout(killer);
 }
 
-/** In the spawned process: tells the parent that it joined, and calls `orphaned` when that is gone. */
+/**
+ * In the spawned process: tells the parent that it joined, and calls `orphaned` when that is gone.
+ */
 export function reportReady(orphaned: () => void): void {
   if (process.send === undefined) return;
   process.on('disconnect', orphaned);

@@ -1,10 +1,10 @@
 /**
  * Joining queries along a batch axis and splitting answers again. Pure; bytes in, views out.
  *
- * Along the first axis a joined tensor is its parts one after the other, and each part of an answer is
- * a view. Along another axis (recurrent state, `[layers, batch, hidden]`) parts interleave: a part
- * is `outer` runs of `axis × inner` elements each, where outer and inner are the dimensions before
- * and after the axis.
+ * Along the first axis a joined tensor is its parts one after the other, and each part of an answer
+ * is a view. Along another axis (recurrent state, `[layers, batch, hidden]`) parts interleave: a
+ * part is `outer` runs of `axis × inner` elements each, where outer and inner are the dimensions
+ * before and after the axis.
  */
 
 import { elementCount, packStrings, stringsOf } from '../../runtime/wire/tensors.ts';
@@ -15,7 +15,9 @@ export interface Part {
   readonly data: Uint8Array;
 }
 
-/** The shape of the parts joined along `axis`, whose other dimensions are those of the first part. */
+/**
+ * The shape of the parts joined along `axis`, whose other dimensions are those of the first part.
+ */
 export function joinedShape(parts: readonly Part[], axis: number): number[] {
   const shape = [...(parts[0]?.shape ?? [])];
   let size = 0;

@@ -1,6 +1,6 @@
 /**
- * Where the engine's own programs lie: beside their caller, as `.ts` under tsx during development and
- * as `.js` once compiled. New processes and threads must be told to load TypeScript themselves.
+ * Where the engine's own programs lie: beside their caller, as `.ts` under tsx during development
+ * and as `.js` once compiled. New processes and threads must be told to load TypeScript themselves.
  */
 
 import { createRequire } from 'node:module';
@@ -12,7 +12,9 @@ export interface EntryPoint {
   readonly execArgv: readonly string[];
 }
 
-/** `path` without extension, relative to the module that asks, whose `import.meta.url` is `base`. */
+/**
+ * `path` without extension, relative to the module that asks, whose `import.meta.url` is `base`.
+ */
 export function entryPointBeside(base: string, path: string): EntryPoint {
   const typescript = base.endsWith('.ts');
   return {

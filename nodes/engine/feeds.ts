@@ -1,6 +1,6 @@
 /**
- * A variant's plan from queries to its graph's inputs, and from the graph's outputs to answers: names,
- * tails, shared inputs, state that starts as zeros, batch axes. Made once a load; pure.
+ * A variant's plan from queries to its graph's inputs, and from the graph's outputs to answers:
+ * names, tails, shared inputs, state that starts as zeros, batch axes. Made once a load; pure.
  *
  * The bytes are laid out here, in the order in which ONNX Runtime wants them, so that a lane has
  * nothing to rearrange: writing the frame is the copy that joins.

@@ -1,6 +1,6 @@
 /**
- * A worker's engine hosts: one that innocent variants share, and one for each suspect. Started when a
- * load needs them, so a host that died is replaced by the next load and not before.
+ * A worker's engine hosts: one that innocent variants share, and one for each suspect. Started when
+ * a load needs them, so a host that died is replaced by the next load and not before.
  */
 
 import { accessSync, constants } from 'node:fs';

@@ -1,8 +1,8 @@
 /**
  * An engine host as the worker process sees it: spawned, watched, and ended, by its own pid only.
  *
- * Its sockets are inherited pairs, so there is no name in the file system to leave behind, nobody else
- * can connect, and they end with either process however that dies.
+ * Its sockets are inherited pairs, so there is no name in the file system to leave behind, nobody
+ * else can connect, and they end with either process however that dies.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -155,8 +155,8 @@ function spawnHost({ lanes, pin, config }: HostProcessOptions): ChildProcess {
 
 /**
  * Models need none of our secrets, and options meant for this process are not meant for that one.
- * glibc by default keeps what unloaded models leave in each thread's heap, 100 MB after six loads of
- * 16 MB; with fixed thresholds and shared heaps resident memory stays flat.
+ * glibc by default keeps what unloaded models leave in each thread's heap, 100 MB after six loads
+ * of 16 MB; with fixed thresholds and shared heaps resident memory stays flat.
  */
 function hostEnvironment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(

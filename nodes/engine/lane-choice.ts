@@ -1,8 +1,8 @@
 /**
  * Which lane a new instance gets, for as long as it lives. Pure.
  *
- * Instances of one variant go to different lanes first: several of them on a worker are there to use
- * several cores. Then the lane that was least busy lately; among idle ones, the one with the
+ * Instances of one variant go to different lanes first: several of them on a worker are there to
+ * use several cores. Then the lane that was least busy lately; among idle ones, the one with the
  * fewest instances.
  */
 

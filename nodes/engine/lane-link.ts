@@ -1,6 +1,6 @@
 /**
- * A lane as the worker process sees it: a socket, and the requests that wait for their answers, oldest
- * first. The oldest is what the lane works on, so it is the one whose time counts.
+ * A lane as the worker process sees it: a socket, and the requests that wait for their answers,
+ * oldest first. The oldest is what the lane works on, so it is the one whose time counts.
  */
 
 import type { Socket } from 'node:net';

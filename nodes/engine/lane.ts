@@ -1,9 +1,11 @@
 /**
- * A lane: one thread of an engine host, which runs the batches of its sessions one after the other over
- * a socket of its own. Lanes are the worker's core permits: as many threads run as there are lanes.
+ * A lane: one thread of an engine host, which runs the batches of its sessions one after the other
+ * over a socket of its own. Lanes are the worker's core permits: as many threads run as there are
+ * lanes.
  *
- * ONNX Runtime blocks this thread while it loads or runs. It is never terminated: that would abort the
- * process. It ends by itself after `close`, or when the socket ends because the worker process is gone.
+ * ONNX Runtime blocks this thread while it loads or runs. It is never terminated: that would abort
+ * the process. It ends by itself after `close`, or when the socket ends because the worker process
+ * is gone.
  */
 
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';

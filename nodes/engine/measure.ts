@@ -1,6 +1,6 @@
 /**
- * What a freshly loaded variant takes on this hardware: a warm-up run and a few timed ones, within a
- * budget. They make the first queries as fast as later ones and tell an instance how far this
+ * What a freshly loaded variant takes on this hardware: a warm-up run and a few timed ones, within
+ * a budget. They make the first queries as fast as later ones and tell an instance how far this
  * machine is from the one that was profiled.
  */
 
@@ -14,8 +14,8 @@ const runsMax = 9;
 const batchMeasured = 8;
 
 /**
- * What integer scalars are tried with, in turn: they steer a graph (a number of steps, a sampling rate),
- * and not every graph takes a zero. Small ones first: they cannot make a run long.
+ * What integer scalars are tried with, in turn: they steer a graph (a number of steps, a sampling
+ * rate), and not every graph takes a zero. Small ones first: they cannot make a run long.
  */
 const scalarsTried = [0n, 1n, 16_000n];
 
@@ -27,8 +27,9 @@ interface Sample {
 }
 
 /**
- * Medians at batch 1 and at `min(8, batchMax)`, of inputs that are zeros, in at most about `measureMs`
- * and one run. Nothing where the graph takes no such inputs, which is no reason not to load it.
+ * Medians at batch 1 and at `min(8, batchMax)`, of inputs that are zeros, in at most about
+ * `measureMs` and one run. Nothing where the graph takes no such inputs, which is no reason not to
+ * load it.
  */
 export async function measureSession(
   session: LaneSession,

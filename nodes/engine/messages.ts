@@ -48,8 +48,8 @@ export interface CloseRequest {
 }
 
 /**
- * A batch: session, the shape and the byte length of each of its inputs in the load's order, and the
- * positions of the wanted outputs. The body holds the inputs' joined bytes.
+ * A batch: session, the shape and the byte length of each of its inputs in the load's order, and
+ * the positions of the wanted outputs. The body holds the inputs' joined bytes.
  */
 export type RunRequest = readonly [
   session: number,
@@ -60,7 +60,9 @@ export type RunRequest = readonly [
 
 export type LaneRequest = LoadRequest | UnloadRequest | CloseRequest | RunRequest;
 
-/** What a lane runs: the shapes and byte lengths of the wanted outputs; the body holds the bytes. */
+/**
+ * What a lane runs: the shapes and byte lengths of the wanted outputs; the body holds the bytes.
+ */
 export type RanReply = readonly [
   inferMs: number,
   shapes: readonly (readonly number[])[],

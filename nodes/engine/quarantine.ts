@@ -1,7 +1,7 @@
 /**
- * Suspects: variants that were running or loading when an engine host died. They are loaded apart from
- * others until they have proven themselves, so that a poison model, or a poison query that is placed
- * again, takes the innocent down once and no more. Pure bookkeeping.
+ * Suspects: variants that were running or loading when an engine host died. They are loaded apart
+ * from others until they have proven themselves, so that a poison model, or a poison query that is
+ * placed again, takes the innocent down once and no more. Pure bookkeeping.
  */
 
 import type { VariantId } from '../../actors/domain/variant.ts';

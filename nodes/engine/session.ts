@@ -47,8 +47,8 @@ const smallestModel =
 const hashBytes = 256 * 1024;
 
 /**
- * ONNX Runtime sets itself up with the first session of a process: tens of megabytes and of milliseconds
- * that belong to no variant, so they are spent before the first load is measured.
+ * ONNX Runtime sets itself up with the first session of a process: tens of megabytes and of
+ * milliseconds that belong to no variant, so they are spent before the first load is measured.
  */
 export async function warmRuntime(settings: SessionSettings): Promise<void> {
   const session = await InferenceSession.create(
@@ -72,7 +72,9 @@ export interface SessionOutput {
   readonly data: Uint8Array;
 }
 
-/** Throws EngineFailed: file absent or changed, graph unreadable, or not what the signature says. */
+/**
+ * Throws EngineFailed: file absent or changed, graph unreadable, or not what the signature says.
+ */
 export async function createSession(
   request: LoadRequest,
   settings: SessionSettings,
@@ -125,8 +127,8 @@ function verifyFile(file: ModelFile): void {
     throw new EngineFailed(`its file cannot be read: ${messageOf(error)}`, file.path, error);
   }
   if (sha256 !== file.sha256) {
-    const message = `${file.path} is not the registered file: its sha256 is ${sha256}, not ${file.sha256}`;
-    throw new EngineFailed(message, file.path);
+    const why = `its sha256 is ${sha256}, not ${file.sha256}`;
+    throw new EngineFailed(`${file.path} is not the registered file: ${why}`, file.path);
   }
 }
 
@@ -202,7 +204,9 @@ function tensorFrom(datatype: Datatype, shape: readonly number[], data: Uint8Arr
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** ONNX Runtime's strings are text here, and its binding ends them at a zero: refused, not changed. */
+/**
+ * ONNX Runtime's strings are text here, and its binding ends them at a zero: refused, not changed.
+ */
 function textFrom(element: Uint8Array): string {
   if (element.includes(0)) throw new TypeError('a string that contains a zero byte');
   return utf8.decode(element);

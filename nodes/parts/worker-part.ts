@@ -32,7 +32,13 @@ export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
   const hardware: readonly Hardware[] = [
     { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
   ];
-  const engine = createOnnxEngine({ host, cores: cores ?? units, config: config.engine, log, metrics });
+  const engine = createOnnxEngine({
+    host,
+    cores: cores ?? units,
+    config: config.engine,
+    log,
+    metrics,
+  });
   engine.warm();
   const { reload, ...worker } = config.worker;
   const spec = workerSpec({
@@ -62,7 +68,8 @@ export function parseCores(text: string | undefined): readonly number[] | undefi
     const last = Number(match?.[2] ?? match?.[1]);
     if (match === null || last < first || last >= availableParallelism()) {
       throw new ConfigInvalid(
-        `--cores "${text}": give core numbers from 0 to ${String(availableParallelism() - 1)}, like 0-1 or 0,2`,
+        `--cores "${text}": give core numbers from 0 to ${String(availableParallelism() - 1)}, ` +
+          'like 0-1 or 0,2',
         '--cores',
       );
     }

@@ -1,10 +1,10 @@
 /**
  * The codec: plain values to msgpack and back. The only import of msgpackr; runs in a browser too.
  *
- * Plain means null, booleans, numbers, bigints, strings, bytes, arrays and string-keyed objects. Any
- * array-buffer view is written as its bytes (little-endian machines only), and bytes come back as a
- * `Uint8Array` that aliases the frame: `tensors.ts` gives an aligned typed array of them. Nothing is
- * revived, and every frame is inspected before it is decoded.
+ * Plain means null, booleans, numbers, bigints, strings, bytes, arrays and string-keyed objects.
+ * Any array-buffer view is written as its bytes (little-endian machines only), and bytes come back
+ * as a `Uint8Array` that aliases the frame: `tensors.ts` gives an aligned typed array of them.
+ * Nothing is revived, and every frame is inspected before it is decoded.
  */
 
 import { addExtension, Packr } from 'msgpackr';

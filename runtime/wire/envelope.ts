@@ -1,8 +1,9 @@
 /**
  * The envelope of every message between nodes, and of the runtime's own control messages.
  *
- * Positional on purpose: the header costs a few dozen bytes and no key strings. Fields are appended,
- * never moved; a peer that reads fewer ignores the rest, `wireVersion` changes when that is not enough.
+ * Positional on purpose: the header costs a few dozen bytes and no key strings. Fields are
+ * appended, never moved; a peer that reads fewer ignores the rest, `wireVersion` changes when that
+ * is not enough.
  */
 
 import { FrameRejected } from '../errors.ts';

@@ -1,9 +1,10 @@
 /**
  * Looks a msgpack frame over before it is decoded: well-formed, plain, bounded.
  *
- * msgpackr revives Date, Set, Error and RegExp from untrusted frames, allocates what a length claims,
- * and recurses as deep as it is told. One linear pass over the tokens (binary and strings are jumped
- * over, so the cost does not grow with tensors) rules all of that out. Spec: msgpack.org/spec.
+ * msgpackr revives Date, Set, Error and RegExp from untrusted frames, allocates what a length
+ * claims, and recurses as deep as it is told. One linear pass over the tokens (binary and strings
+ * are jumped over, so the cost does not grow with tensors) rules all of that out. Spec:
+ * msgpack.org/spec.
  */
 
 import { FrameRejected } from '../errors.ts';

@@ -1,7 +1,7 @@
 /**
  * Tensors as they travel: a datatype of the Open Inference Protocol, a shape, and row-major
- * little-endian bytes. Inside the system a tensor stays bytes from the client's frame to the engine;
- * typed arrays are made only where somebody computes.
+ * little-endian bytes. Inside the system a tensor stays bytes from the client's frame to the
+ * engine; typed arrays are made only where somebody computes.
  */
 
 export const datatypes = [
@@ -120,7 +120,11 @@ export function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-export function tensorOf(datatype: Datatype, shape: readonly number[], view: ArrayBufferView): Tensor {
+export function tensorOf(
+  datatype: Datatype,
+  shape: readonly number[],
+  view: ArrayBufferView,
+): Tensor {
   return { datatype, shape, data: bytesOf(view) };
 }
 

@@ -104,6 +104,8 @@ export function clientSuite(harness: ClientHarness): void {
         [{ image: { datatype: 'FP99', data: [1] } }, /"image": datatype: .*FP32/],
         [{ image: { datatype: 'INT32', data: Float32Array.of(1) } }, /"image".*FP32, not INT32/],
         [{ image: { datatype: 'UINT8', data: [1, 256] } }, /"image".*256/],
+        [{ image: { shape: [-1], datatype: 'UINT8', data: [1] } }, /"image": shape: .*>= 0/],
+        [{ image: { datatype: 'FP32', data: new Uint8Array(5) } }, /"image": shape\[0\]: .*1\.25/],
       ];
       for (const [inputs, says] of cases) {
         const answer = await client.query({ ...digits, inputs } as never);

@@ -1,6 +1,6 @@
 /**
- * Buses that are wrong in one way each, so that the suite is known to notice: every one of them must
- * fail a case. All are wrappers around a good connection.
+ * Buses that are wrong in one way each, so that the suite is known to notice: every one of them
+ * must fail a case. All are wrappers around a good connection.
  */
 
 import type { Bus, BusMessage, BusStatus, BusSubscription } from '../../runtime/bus.ts';

@@ -42,7 +42,9 @@ export function record(bus: Bus, subject: string): number[][] {
   return heard;
 }
 
-/** Waits until what `publisher` publishes on `subject` reaches a recording: subscriptions settle. */
+/**
+ * Waits until what `publisher` publishes on `subject` reaches a recording: subscriptions settle.
+ */
 export async function settled(
   harness: BusHarness,
   publisher: Bus,

@@ -2,8 +2,8 @@
  * What every bus must do, as a list of cases that can be run against any of them: the in-process
  * one, NATS with a real server, and the broken ones of `broken-buses.ts`, each of which must fail.
  *
- * "Nothing came" is never decided by waiting: a later message on the same subject is the fence, since
- * a bus keeps order.
+ * "Nothing came" is never decided by waiting: a later message on the same subject is the fence,
+ * since a bus keeps order.
  */
 
 import { closingCases, disconnectingCases, noRespondersCases } from './bus-connection-cases.ts';

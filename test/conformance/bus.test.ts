@@ -1,4 +1,6 @@
-/** The bus contract on every bus we ship. The simulator's model of it proves the same in its tests. */
+/**
+ * The bus contract on every bus we ship. The simulator's model of it proves the same in its tests.
+ */
 
 import { inProcessHarness, natsHarness } from './bus-harnesses.ts';
 import { describeBus } from './bus-suite.ts';

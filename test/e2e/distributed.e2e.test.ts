@@ -78,7 +78,10 @@ describe('a distributed system', function () {
     const { headers } = await import('nats');
     const json = headers();
     json.set('Content-Type', 'application/json');
-    const reply = await client.request('infaas.v1.query', query, { headers: json, timeout: 10_000 });
+    const reply = await client.request('infaas.v1.query', query, {
+      headers: json,
+      timeout: 10_000,
+    });
     expect(reply.json<{ ok: boolean }>().ok).to.equal(true);
     await client.close();
 
@@ -152,8 +155,9 @@ describe('a distributed system', function () {
     await eventually('every query is answered', () => stream.answered === stream.sent);
     expect(stream.doubled()).to.deep.equal([]);
     const codes = new Set(stream.failures().map((failure) => failure.split(':')[0]));
-    expect([...codes].filter((code) => !['unavailable', 'deadline_exceeded'].includes(code ?? ''))).to
-      .deep.equal([]);
+    expect(
+      [...codes].filter((code) => !['unavailable', 'deadline_exceeded'].includes(code ?? '')),
+    ).to.deep.equal([]);
     const id = stream.send(asked);
     await eventually('service after the restart', () => stream.answers.has(id));
     expect(stream.answers.get(id)?.[0]?.ok).to.equal(true);

@@ -1,6 +1,7 @@
 /**
  * A poison query and a dying engine in a whole system: a model that hangs, and an engine host that
- * aborts, cost that host only; the gateway serves others meanwhile, and every query gets one answer.
+ * aborts, cost that host only; the gateway serves others meanwhile, and every query gets one
+ * answer.
  */
 
 import { basename, dirname, join } from 'node:path';
@@ -75,7 +76,7 @@ describe('a system with a model that misbehaves', function () {
     expect(stream.doubled()).to.deep.equal([]);
   }
 
-  it('kills the engine host of a model that hangs and answers its query with an error', async () => {
+  it('kills the engine host of a model that hangs and answers with an error', async () => {
     const client = await connect(String(system.ready['url']));
     const answer = await client.query({
       variant: 'looping',

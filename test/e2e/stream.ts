@@ -1,4 +1,6 @@
-/** A steady stream of real digits, every answer counted: what was asked, answered, and how often. */
+/**
+ * A steady stream of real digits, every answer counted: what was asked, answered, and how often.
+ */
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

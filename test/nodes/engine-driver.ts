@@ -1,6 +1,6 @@
 /**
- * Drives the engine port as an instance would: commands in, events awaited in order. Real actor host,
- * real processes.
+ * Drives the engine port as an instance would: commands in, events awaited in order. Real actor
+ * host, real processes.
  */
 
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** What hangs, crashes and deaths of either process cost: the host they happen in, and nothing else. */
+/**
+ * What hangs, crashes and deaths of either process cost: the host they happen in, and nothing else.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -99,6 +101,15 @@ describe('an engine host', function () {
     const trusted = await driver.loaded(looping(folder));
     expect(driver.engine.pids()).to.deep.equal([shared]);
     await trusted.run([atOnce]);
+  });
+
+  it('leaves it to its worker what an interrupt means', async () => {
+    const instance = await driver.loaded(linear(folder));
+    const pid = hostPid();
+    process.kill(pid, 'SIGINT');
+    process.kill(pid, 'SIGTERM');
+    await instance.run([row]);
+    expect(driver.engine.pids()).to.deep.equal([pid]);
   });
 
   it('that cannot start fails the load, not the worker', async () => {

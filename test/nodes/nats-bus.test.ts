@@ -1,6 +1,6 @@
 /**
- * The NATS bus against a real server that is killed, hangs, comes back on the same port, or was never
- * there; and the launcher that starts such servers.
+ * The NATS bus against a real server that is killed, hangs, comes back on the same port, or was
+ * never there; and the launcher that starts such servers.
  */
 
 import { existsSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** The engine on real ONNX Runtime: what batches compute, what files are taken, what is given back. */
+/**
+ * The engine on real ONNX Runtime: what batches compute, what files are taken, what is given back.
+ */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 

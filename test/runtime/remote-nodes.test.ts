@@ -1,4 +1,6 @@
-/** Who is up and who is down: nodes that leave, vanish, hang, come back, and nodes that are cut off. */
+/**
+ * Who is up and who is down: nodes that leave, vanish, hang, come back, and nodes that are cut off.
+ */
 
 import { expect } from 'chai';
 
@@ -73,7 +75,7 @@ describe('remoting and its nodes', () => {
       expect(a.remoting.send(toB(4), { type: 'test.ask' })).to.equal(undefined);
     });
 
-    it('that stand still for 5 s and go on know it, and are up again under the same epoch', async () => {
+    it('that stand still for 5 s know it, and are up again under the same epoch', async () => {
       b.freeze();
       await world.advance(5_000);
       expect(a.events.at(-1)).to.equal('down b#3 silent');

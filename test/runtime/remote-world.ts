@@ -1,6 +1,6 @@
 /**
- * Several nodes in one process for the tests of remoting: a manual clock, a shared bus, and for each
- * node a host that only records. A node can crash, stand still and continue, and be cut off.
+ * Several nodes in one process for the tests of remoting: a manual clock, a shared bus, and for
+ * each node a host that only records. A node can crash, stand still and continue, and be cut off.
  */
 
 import { createInProcessBus } from '../../nodes/adapters/in-process-bus.ts';
@@ -27,7 +27,9 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** One node's clock: it advances with the world, and its timers wait while the node stands still. */
+/**
+ * One node's clock: it advances with the world, and its timers wait while the node stands still.
+ */
 export class ManualClock implements Clock {
   frozen = false;
   private timeMs: number;

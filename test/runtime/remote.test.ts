@@ -1,6 +1,6 @@
 /**
- * Remoting between nodes of one process, under a manual clock: messages, budgets, epochs, chunks. Who
- * is up is in `remote-nodes.test.ts`, watching in `remote-watches.test.ts`, hostile frames in
+ * Remoting between nodes of one process, under a manual clock: messages, budgets, epochs, chunks.
+ * Who is up is in `remote-nodes.test.ts`, watching in `remote-watches.test.ts`, hostile frames in
  * `remote-hostile.test.ts`.
  */
 
@@ -75,7 +75,7 @@ describe('remoting', () => {
       expect(b.host.received.length).to.equal(1);
     });
 
-    it('whose body its decoder rejects are dead letters, and so are those it fails on', async () => {
+    it('whose body its decoder rejects or fails on are dead letters', async () => {
       a.remoting.send(toB(), { type: 'test.evil' });
       a.remoting.send(toB(), { type: 'test.bug' });
       a.remoting.send(toB(), { type: 'test.ask' });
@@ -123,7 +123,7 @@ describe('remoting', () => {
   });
 
   describe('epochs', () => {
-    it('0 reaches whatever life the node has; another than the present one is a dead letter', async () => {
+    it('0 reaches whatever life the node has; a past one is a dead letter', async () => {
       a.remoting.send(toB(0), { type: 'test.ask' });
       a.remoting.send(toB(4), { type: 'test.ask' });
       expect(a.remoting.send(toB(2), { type: 'test.ask' })).to.equal('stale-epoch');
@@ -150,7 +150,7 @@ describe('remoting', () => {
       expect(b.supersededBy).to.deep.equal([4]);
     });
 
-    it('let a node that has not joined yet ask and be answered, though its name is known dead', async () => {
+    it('let a node not joined yet ask and be answered, though its name is known dead', async () => {
       b.crash();
       await world.advance(1_500);
       const heir = world.node('b', 0);

@@ -1,6 +1,6 @@
 /**
- * Runs one actor by hand: a context that records what a behaviour asks for, time that moves only when
- * told to, and the contract's rule that a turn's effects are discarded when it throws.
+ * Runs one actor by hand: a context that records what a behaviour asks for, time that moves only
+ * when told to, and the contract's rule that a turn's effects are discarded when it throws.
  */
 
 import type {

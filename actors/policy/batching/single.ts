@@ -1,4 +1,7 @@
-/** No batching: one query at a time, at once. The baseline, and right for a model without a batch axis. */
+/**
+ * No batching: one query at a time, at once. The baseline, and right for a model without a batch
+ * axis.
+ */
 
 import type { BatchPlan } from './plan.ts';
 

@@ -62,8 +62,8 @@ export function usability(instance: InstanceView): 0 | 1 | 2 {
 
 /**
  * The instance of `variant` to take: an active one that answers in time before others, those to be
- * avoided last, then the least predicted completion; equals are drawn at random, so that dispatchers
- * do not herd.
+ * avoided last, then the least predicted completion; equals are drawn at random, so that
+ * dispatchers do not herd.
  */
 export function firstInstance(
   view: FleetView,

@@ -1,6 +1,6 @@
 /**
- * The frame of INFaaS' Case I (`reference/infaas.md` §4), shared by policies that differ only in the
- * order in which they prefer variants:
+ * The frame of INFaaS' Case I (`reference/infaas.md` §4), shared by policies that differ only in
+ * the order in which they prefer variants:
  *
  * 1. the first variant, in that order, that qualifies and has an instance that answers in time;
  *    if a preferred one was passed over only because it is not loaded, it is loaded meanwhile;
@@ -40,7 +40,9 @@ import type {
   WorkerView,
 } from './view.ts';
 
-/** A load is worth its while when the better variant costs at most this share of the one serving. */
+/**
+ * A load is worth its while when the better variant costs at most this share of the one serving.
+ */
 const preloadBelow = 0.8;
 
 interface Warm {
@@ -69,7 +71,9 @@ export interface FitOrder {
   /** Goes through the variants in the policy's order; the view has them cheapest first. */
   readonly descending: boolean;
   readonly preferred: string;
-  /** Is `cold` so much better than the `warm` one that serves that it should be loaded meanwhile? */
+  /**
+   * Is `cold` so much better than the `warm` one that serves that it should be loaded meanwhile?
+   */
   readonly worthLoading: (cold: VariantView, warm: VariantView) => boolean;
 }
 

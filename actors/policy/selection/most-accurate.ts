@@ -24,7 +24,10 @@ export function selectMostAccurate(view: FleetView, query: QueryView, random: Ra
   );
 }
 
-/** Ascending; the dispatcher makes a new list whenever the registry changes, so once a list is enough. */
+/**
+ * Ascending; the dispatcher makes a new list whenever the registry changes, so once a list is
+ * enough.
+ */
 function byAccuracy(variants: readonly VariantView[]): readonly VariantView[] {
   const known = sortedByAccuracy.get(variants);
   if (known !== undefined) return known;

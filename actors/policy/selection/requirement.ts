@@ -1,8 +1,8 @@
 /**
  * What a query requires of a variant, and the answer when nobody can give it.
  *
- * Accuracy and cost are floors and ceilings: a query is never quietly given less than it asked, it is
- * refused. Latency is a target: unless `onMiss` is `reject` the closest variant serves, late.
+ * Accuracy and cost are floors and ceilings: a query is never quietly given less than it asked, it
+ * is refused. Latency is a target: unless `onMiss` is `reject` the closest variant serves, late.
  */
 
 import { type QueryError, queryError } from '../../domain/outcome.ts';

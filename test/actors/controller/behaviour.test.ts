@@ -127,7 +127,7 @@ describe('joining', () => {
     expect(new ControllerStage().join({ epochSeen: 41 })).to.include({ epoch: 42 });
   });
 
-  it('refuses a name that is none, and more nodes than its limit, but no node that it knows', () => {
+  it('refuses a name that is none, and nodes over its limit, but no node that it knows', () => {
     const stage = new ControllerStage(nothing, { nodesMax: 1 });
     expect(stage.join({ node: 'a.b' })).to.include({ type: 'node.join-refused' });
     stage.join();

@@ -1,4 +1,6 @@
-/** An instance's life: loading, refusing, cancelling, draining, losing its engine, what it reports. */
+/**
+ * An instance's life: loading, refusing, cancelling, draining, losing its engine, what it reports.
+ */
 
 import { expect } from 'chai';
 

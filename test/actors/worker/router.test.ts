@@ -1,4 +1,6 @@
-/** A worker's router: to the instance chosen, to its successor, or to one it loads for the query. */
+/**
+ * A worker's router: to the instance chosen, to its successor, or to one it loads for the query.
+ */
 
 import { expect } from 'chai';
 

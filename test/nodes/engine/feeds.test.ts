@@ -1,4 +1,6 @@
-/** From queries to a graph's inputs and back: names, tails, shared inputs, state, outputs wanted. */
+/**
+ * From queries to a graph's inputs and back: names, tails, shared inputs, state, outputs wanted.
+ */
 
 import { expect } from 'chai';
 

@@ -1,0 +1,227 @@
+/** Exactly one answer a query, whatever arrives: faults, stale news, cancellations, deadlines. */
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import type { QueryOutcome } from '../../../actors/worker/protocol.ts';
+import { DispatcherStage } from '../../support/dispatcher-stage.ts';
+import { variantOf } from '../../support/variants.ts';
+
+const refused: QueryOutcome = {
+  ok: false,
+  error: { code: 'overloaded', message: 'full', retryable: true, details: {} },
+  placeAgain: true,
+};
+const failed: QueryOutcome = {
+  ok: false,
+  error: { code: 'inference_failed', message: 'a NaN', retryable: false, details: {} },
+  placeAgain: false,
+};
+
+function ready(config = {}): DispatcherStage {
+  const stage = new DispatcherStage(config).knows(variantOf('v'));
+  return stage.report('w1', { 'v-1': {} }).report('w2', { 'v-1': { backlogMs: 5 } });
+}
+
+describe('a query in flight', () => {
+  let stage: DispatcherStage;
+
+  beforeEach(() => {
+    stage = ready();
+  });
+
+  it('is answered once, however often its result arrives', () => {
+    stage.submit('q1').finish('q1').finish('q1').finish('q1', failed);
+    expect(stage.answers).to.deep.equal(['q1 ok']);
+    expect(stage.counted('infaas_stale_answers_total')).to.equal(2);
+  });
+
+  it('is answered once, however often it is submitted meanwhile', () => {
+    stage.submit('q1').submit('q1').finish('q1');
+    expect(stage.placed).to.deep.equal(['q1#1 w1/v-1']);
+    expect(stage.answers).to.deep.equal(['q1 ok']);
+    expect(stage.end('w1')).to.equal(true);
+    expect(stage.placed).to.have.length(1);
+  });
+
+  it('fails with the reason when it was run and failed', () => {
+    stage.submit('q1').finish('q1', failed);
+    expect(stage.answers).to.deep.equal(['q1 inference_failed']);
+  });
+
+  it('is placed again elsewhere when it was refused, and then once only', () => {
+    stage.submit('q1').finish('q1', refused);
+    expect(stage.placed).to.deep.equal(['q1#1 w1/v-1', 'q1#2 w2/v-1']);
+    stage.finish('q1', refused);
+    expect(stage.answers).to.deep.equal(['q1 overloaded']);
+    expect(stage.placed).to.have.length(2);
+  });
+
+  it('is placed as often as it is configured to be', () => {
+    const patient = ready({ attemptsMax: 4 }).submit('q1');
+    for (let at = 0; at < 4; at += 1) patient.finish('q1', refused);
+    expect(patient.runs.map(({ run }) => run.delivery.attempt)).to.deep.equal([1, 2, 3, 4]);
+    expect(patient.answers).to.deep.equal(['q1 overloaded']);
+  });
+
+  it('goes to another worker when the first could not load its variant', () => {
+    const cold = new DispatcherStage().knows(variantOf('v')).report('w1').report('w2');
+    cold.submit('q1').finish('q1', refused, { instanceId: 'w1' });
+    expect(cold.placed).to.deep.equal(['q1#1 w1 v', 'q1#2 w2 v']);
+  });
+
+  it('does not take an older attempt’s answer for the newer one’s', () => {
+    stage.submit('q1').finish('q1', refused);
+    stage.finish('q1', undefined, { attempt: 1 }).finish('q1', failed, { attempt: 1 });
+    expect(stage.answers).to.deep.equal([]);
+    expect(stage.counted('infaas_stale_answers_total')).to.equal(2);
+    stage.finish('q1', undefined, { attempt: 2 });
+    expect(stage.answers).to.deep.equal(['q1 ok']);
+  });
+
+  it('is placed again when its instance ends', () => {
+    stage.submit('q1');
+    expect(stage.end('w1', 'v-1')).to.equal(true);
+    expect(stage.placed).to.deep.equal(['q1#1 w1/v-1', 'q1#2 w2/v-1']);
+    stage.finish('q1', undefined, { attempt: 1 }).finish('q1');
+    expect(stage.answers).to.deep.equal(['q1 ok']);
+  });
+
+  it('is placed again when its worker ends, and nothing goes there any more', () => {
+    stage.submit('q1');
+    expect(stage.end('w1', undefined, 'node-down')).to.equal(true);
+    stage.submit('q2');
+    expect(stage.placed).to.deep.equal(['q1#1 w1/v-1', 'q1#2 w2/v-1', 'q2#1 w2/v-1']);
+  });
+
+  it('fails as unavailable when what held it ended twice', () => {
+    stage.submit('q1').end('w1', 'v-1');
+    stage.end('w2');
+    expect(stage.answers).to.deep.equal(['q1 unavailable']);
+  });
+
+  it('is placed again when the instance ends that its worker loaded for it', () => {
+    const cold = new DispatcherStage().knows(variantOf('v')).report('w1').submit('q1');
+    const delivery = cold.runs[0]!.run.delivery;
+    const assigned = { queryId: 'q1', delivery, instanceId: 'w1/v-1', path: '/worker/v-1' };
+    cold.send({ type: 'dispatcher.query-assigned', ...assigned });
+    expect(cold.end('w1', 'v-1')).to.equal(true);
+    expect(cold.placed).to.deep.equal(['q1#1 w1 v', 'q1#2 w1 v']);
+  });
+
+  it('stays where it is when an instance of the same name ends on another worker', () => {
+    const shared = new DispatcherStage().knows(variantOf('v'));
+    const paths = { a: '/a', b: '/b' } as const;
+    for (const [id, path] of Object.entries(paths)) {
+      const instances = { 'v-1': { id: `${id}/v-1`, path: `${path}/v-1` } };
+      const stageOf = shared.report('node', instances, 1, { workerId: id });
+      expect(stageOf).to.equal(shared);
+    }
+    expect(shared.placed).to.deep.equal([]);
+  });
+
+  it('moves on to a worker’s new life with what its old one held', () => {
+    const single = new DispatcherStage().knows(variantOf('v')).report('w1', { 'v-1': {} }, 1);
+    single.submit('q1').report('w1', { 'v-1': {} }, 2);
+    expect(single.placed).to.deep.equal(['q1#1 w1/v-1', 'q1#2 w1/v-1']);
+    expect(single.end('w1', undefined, 'node-down', 1)).to.equal(true);
+    single.report('w1', {}, 1).finish('q1').submit('q2');
+    expect(single.answers).to.deep.equal(['q1 ok']);
+    expect(single.placed.at(-1)).to.equal('q2#1 w1/v-1');
+  });
+
+  it('is placed again by what the fleet is then, not by what it was', () => {
+    stage.submit('q1').knows(variantOf('v'));
+    stage.end('w2', undefined, 'node-down');
+    stage.end('w1', undefined, 'node-down');
+    expect(stage.answers).to.deep.equal(['q1 unavailable']);
+  });
+
+  it('is answered when the client cancels it, and taken from its instance', () => {
+    stage.submit('q1').send({ type: 'dispatcher.cancel-query', queryId: 'q1' });
+    expect(stage.answers).to.deep.equal(['q1 cancelled']);
+    expect(stage.commands).to.deep.equal(['w1 cancel-query']);
+    stage.finish('q1').send({ type: 'dispatcher.cancel-query', queryId: 'q1' });
+    expect(stage.answers).to.deep.equal(['q1 cancelled']);
+  });
+
+  it('cannot be overtaken by its own cancellation', () => {
+    const types = ['submit-query', 'cancel-query', 'query-finished', 'bus-changed'] as const;
+    const lanes = types.map((type) =>
+      stage.spec.laneOf?.({ type: `dispatcher.${type}` } as never),
+    );
+    expect(lanes).to.deep.equal(['work', 'work', 'control', 'control']);
+  });
+
+  it('is answered at its deadline, whoever holds it, and no sooner', () => {
+    stage.submit('q1', { timeoutMs: 100 }).submit('q2', { timeoutMs: 50 }).submit('q3');
+    stage.advance(49);
+    expect(stage.answers).to.deep.equal([]);
+    stage.advance(1);
+    expect(stage.answers).to.deep.equal(['q2 deadline_exceeded']);
+    stage.advance(50);
+    expect(stage.answers).to.deep.equal(['q2 deadline_exceeded', 'q1 deadline_exceeded']);
+    expect(stage.commands).to.deep.equal(['w2 cancel-query', 'w1 cancel-query']);
+    stage.finish('q3');
+    expect(stage.answers.at(-1)).to.equal('q3 ok');
+  });
+});
+
+describe('whatever happens to queries', () => {
+  const event = fc.record({
+    does: fc.constantFrom(
+      ...(['submit', 'finish', 'refuse', 'fail', 'stale', 'cancel', 'wait'] as const),
+      ...(['end-instance', 'end-worker', 'report', 'bus', 'lost', 'registry'] as const),
+    ),
+    query: fc.nat(5),
+    worker: fc.constantFrom('w1', 'w2'),
+  });
+
+  function play(stage: DispatcherStage, { does, query, worker }: EventOf<typeof event>): void {
+    const id = `q${query}`;
+    const wasPlaced = stage.everTold.some(
+      ({ message }) => (message as { queryId?: string; type: string }).queryId === id,
+    );
+    const delivered = wasPlaced && stage.hasRun(id);
+    if (does === 'submit') stage.submit(id, { timeoutMs: 200 });
+    else if (does === 'finish' && delivered) stage.finish(id);
+    else if (does === 'refuse' && delivered) stage.finish(id, refused);
+    else if (does === 'fail' && delivered) stage.finish(id, failed);
+    else if (does === 'stale' && delivered) stage.finish(id, undefined, { attempt: 1 });
+    else if (does === 'cancel') stage.send({ type: 'dispatcher.cancel-query', queryId: id });
+    else if (does === 'wait') stage.advance(40);
+    else if (does === 'end-instance') stage.end(worker, 'v-1');
+    else if (does === 'end-worker') stage.end(worker);
+    else if (does === 'report') stage.report(worker, { 'v-1': {} });
+    else if (does === 'bus') stage.send({ type: 'dispatcher.bus-changed', connected: query > 2 });
+    else if (does === 'lost') stage.send({ type: 'dispatcher.messages-lost', node: worker });
+    else if (does === 'registry') stage.knows(variantOf('v'));
+  }
+
+  it('each is answered exactly once, at its deadline at the latest', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+        const stage = ready();
+        let submitted = 0;
+        const inFlight = new Set<string>();
+        for (const step of events) {
+          const before = stage.answers.length;
+          const id = `q${step.query}`;
+          if (step.does === 'submit' && !inFlight.has(id)) {
+            submitted += 1;
+            inFlight.add(id);
+          }
+          play(stage, step);
+          for (const answer of stage.answers.slice(before)) inFlight.delete(answer.split(' ')[0]!);
+          expect(stage.answers.length).to.equal(submitted - inFlight.size);
+        }
+        stage.advance(200);
+        expect(stage.answers.length).to.equal(submitted);
+        stage.shutDown();
+        expect(stage.answers.length).to.equal(submitted);
+      }),
+    );
+  });
+});
+
+type EventOf<A> = A extends fc.Arbitrary<infer E> ? E : never;

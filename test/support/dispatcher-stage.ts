@@ -1,0 +1,174 @@
+/** A dispatcher under test, between a gateway and workers that are refs which only record. */
+
+import { type DispatcherConfig, dispatcherSpec } from '../../actors/dispatcher/behaviour.ts';
+import type { DispatcherMessage, GatewayMessage } from '../../actors/dispatcher/protocol.ts';
+import type { QueryAnswer, QueryRequest } from '../../actors/domain/query.ts';
+import type { Variant } from '../../actors/domain/variant.ts';
+import type { InstanceReport, WorkerReport } from '../../actors/domain/worker.ts';
+import type { QueryFinished, QueryOutcome, RunQuery } from '../../actors/worker/protocol.ts';
+import type { WorkerMessage } from '../../actors/worker/protocol.ts';
+import { type Ref, refOf, type StopReason } from '../../runtime/actor.ts';
+import { anySpec, Recording } from './recording-context.ts';
+import { dispatcherRef } from './run-queries.ts';
+import { mebibyte, pairs } from './variants.ts';
+import { cpuOf } from './worker-stage.ts';
+
+export const gatewayRef = refOf<GatewayMessage>('gateway', 1, '/websocket');
+
+export function workerRef(node: string, epoch = 1): Ref<WorkerMessage> {
+  return refOf(node, epoch, '/worker');
+}
+
+export interface RequestParts extends Partial<QueryRequest> {
+  readonly tenant?: string;
+  readonly receivedAgoMs?: number;
+}
+
+/** Names of instances, `v-1` for the first of variant `v`, with what differs from an idle one. */
+export type InstanceParts = Readonly<Record<string, Partial<InstanceReport>>>;
+
+const served: QueryOutcome = { ok: true, outputs: {}, batchSize: 1, queueMs: 1, inferMs: 2 };
+
+export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
+  constructor(config: Partial<DispatcherConfig> = {}) {
+    super(
+      anySpec(
+        dispatcherSpec({
+          config: {
+            mailboxMax: 100,
+            inFlightMax: 100,
+            inFlightPerTenantMax: 100,
+            batchMax: 8,
+            attemptsMax: 2,
+            selection: 'cheapest',
+            hopMs: 0,
+            ...config,
+          },
+        }),
+      ),
+      { self: dispatcherRef },
+    );
+  }
+
+  knows(...variants: readonly Variant[]): this {
+    return this.send({ type: 'dispatcher.registry-changed', revision: 1, variants });
+  }
+
+  /** Worker `node` reports these instances. */
+  report(node: string, instances: InstanceParts = {}, epoch = 1, parts = {}): this {
+    const report: WorkerReport = {
+      workerId: node,
+      hardware: cpuOf(100 * mebibyte),
+      memoryUsedBytes: mebibyte,
+      utilisation: 0,
+      instances: Object.entries(instances).map(([name, differs]) => ({
+        id: `${node}/${name}`,
+        path: `/worker/${name}`,
+        variantId: name.slice(0, name.lastIndexOf('-')),
+        state: 'active',
+        rateQps: 0,
+        queued: 0,
+        backlogMs: 0,
+        slowdown: 1,
+        served: 0,
+        loadLeftMs: 0,
+        ...differs,
+      })),
+      ...parts,
+    };
+    const worker = workerRef(node, epoch);
+    return this.send({ type: 'dispatcher.worker-reported', worker, report, dispatchers: 1 });
+  }
+
+  /** A query by task, unless `parts` says otherwise. */
+  submit(queryId: string, parts: RequestParts = {}): this {
+    const { tenant, receivedAgoMs, ...request } = parts;
+    return this.send({
+      type: 'dispatcher.submit-query',
+      queryId,
+      principal: { name: 'somebody', tenant: tenant ?? 'default' },
+      receivedMs: this.nowMs - (receivedAgoMs ?? 0),
+      request: {
+        id: queryId,
+        selector: { by: 'task', task: 'pairs', dataset: undefined },
+        slo: {},
+        onMiss: 'best-effort',
+        timeoutMs: 30_000,
+        priority: 0,
+        inputs: pairs(),
+        outputs: undefined,
+        ...request,
+      },
+      replyTo: gatewayRef,
+    });
+  }
+
+  /** What workers were asked to run since `forget`: `q1#1 w1/v-1`, `q1#1 w1 v` without instance. */
+  get placed(): string[] {
+    return this.runs.map(({ node, run }) => {
+      const where = run.instanceId ?? `${node} ${run.variantId}`;
+      return `${run.queryId}#${run.delivery.attempt} ${where}`;
+    });
+  }
+
+  get runs(): { readonly node: string; readonly run: RunQuery }[] {
+    return this.told.flatMap(({ to, message }) => {
+      const run = message as WorkerMessage;
+      return run.type === 'worker.run-query' ? [{ node: to.node, run }] : [];
+    });
+  }
+
+  /** What else workers were told since `forget`: `w1 cancel-query`. */
+  get commands(): string[] {
+    return this.told.flatMap(({ to, message }) => {
+      const { type } = message as { readonly type: string };
+      const isCommand = type.startsWith('worker.') && type !== 'worker.run-query';
+      return isCommand ? [`${to.node} ${type.replace('worker.', '')}`] : [];
+    });
+  }
+
+  get allAnswers(): QueryAnswer[] {
+    return this.everTold.flatMap(({ message }) => {
+      const answered = message as GatewayMessage;
+      return answered.type === 'gateway.query-answered' ? [answered.answer] : [];
+    });
+  }
+
+  /** Every answer ever given, `q1 ok` or `q1 overloaded`. */
+  get answers(): string[] {
+    return this.allAnswers.map((answer) =>
+      answer.ok ? `${answer.queryId} ok` : `${answer.queryId} ${answer.error.code}`,
+    );
+  }
+
+  /** The worker's answer to the query's newest placement, or to an older `attempt`. */
+  finish(queryId: string, outcome: QueryOutcome = served, parts: FinishParts = {}): this {
+    const runs = this.everTold.map(({ message }) => message as WorkerMessage);
+    const run = runs
+      .filter((message): message is RunQuery => message.type === 'worker.run-query')
+      .filter((message) => message.queryId === queryId)
+      .at(parts.attempt === undefined ? -1 : parts.attempt - 1);
+    if (run === undefined) throw new Error(`${queryId} was not placed`);
+    return this.send({
+      type: 'dispatcher.query-finished',
+      queryId,
+      delivery: run.delivery,
+      epoch: 1,
+      instanceId: parts.instanceId ?? run.instanceId ?? 'nowhere',
+      outcome,
+      backlogMs: parts.backlogMs ?? 0,
+    });
+  }
+
+  /** An instance or, without a name, the worker itself ended. False when nobody watched. */
+  end(node: string, name?: string, reason: StopReason = 'failed', epoch = 1): boolean {
+    const path = name === undefined ? '/worker' : `/worker/${name}`;
+    return this.terminate(refOf(node, epoch, path), reason, 'it crashed');
+  }
+}
+
+export interface FinishParts {
+  readonly attempt?: number;
+  readonly instanceId?: string;
+  readonly backlogMs?: QueryFinished['backlogMs'];
+}
