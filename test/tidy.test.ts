@@ -1,8 +1,7 @@
 // What no compiler and no linter says about the source tree: that each file says what it is, stays
-// one idea long, and that actors/ is free of time, chance and I/O. After src/tidy.zig of
-// tigerbeetle.
-import { readFileSync, readdirSync } from 'node:fs';
+// one idea long, and that actors/ is free of time, chance and I/O. After tigerbeetle's tidy.zig.
 
+import { readFileSync, readdirSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AssertionError } from 'chai';

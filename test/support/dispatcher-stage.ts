@@ -7,17 +7,13 @@ import type { Variant } from '../../actors/domain/variant.ts';
 import type { InstanceReport, WorkerReport } from '../../actors/domain/worker.ts';
 import type { QueryFinished, QueryOutcome, RunQuery } from '../../actors/worker/protocol.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
-import { type Ref, refOf, type StopReason } from '../../runtime/actor.ts';
+import { refOf, type StopReason } from '../../runtime/actor.ts';
 import { anySpec, Recording } from './recording-context.ts';
 import { dispatcherRef } from './run-queries.ts';
 import { mebibyte, pairs } from './variants.ts';
 import { cpuOf } from './worker-stage.ts';
 
 export const gatewayRef = refOf<GatewayMessage>('gateway', 1, '/websocket');
-
-export function workerRef(node: string, epoch = 1): Ref<WorkerMessage> {
-  return refOf(node, epoch, '/worker');
-}
 
 export interface RequestParts extends Partial<QueryRequest> {
   readonly tenant?: string;
@@ -54,16 +50,18 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
     return this.send({ type: 'dispatcher.registry-changed', revision: 1, variants });
   }
 
-  /** Worker `node` reports these instances. */
-  report(node: string, instances: InstanceParts = {}, epoch = 1, parts = {}): this {
+  /** The worker of `node` reports these instances, under `epoch`. */
+  report(node: string, instances: InstanceParts = {}, epoch = 1, path = '/worker'): this {
+    // More than one worker of a node go by their paths.
+    const workerId = path === '/worker' ? node : path.slice(1);
     const report: WorkerReport = {
-      workerId: node,
+      workerId,
       hardware: cpuOf(100 * mebibyte),
       memoryUsedBytes: mebibyte,
       utilisation: 0,
       instances: Object.entries(instances).map(([name, differs]) => ({
-        id: `${node}/${name}`,
-        path: `/worker/${name}`,
+        id: `${workerId}/${name}`,
+        path: `${path}/${name}`,
         variantId: name.slice(0, name.lastIndexOf('-')),
         state: 'active',
         rateQps: 0,
@@ -74,9 +72,8 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
         loadLeftMs: 0,
         ...differs,
       })),
-      ...parts,
     };
-    const worker = workerRef(node, epoch);
+    const worker = refOf<WorkerMessage>(node, epoch, path);
     return this.send({ type: 'dispatcher.worker-reported', worker, report, dispatchers: 1 });
   }
 
@@ -141,13 +138,17 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
     );
   }
 
+  /** Every placement of the query so far, the newest last. */
+  placementsOf(queryId: string): RunQuery[] {
+    return this.everTold.flatMap(({ message }) => {
+      const run = message as WorkerMessage;
+      return run.type === 'worker.run-query' && run.queryId === queryId ? [run] : [];
+    });
+  }
+
   /** The worker's answer to the query's newest placement, or to an older `attempt`. */
   finish(queryId: string, outcome: QueryOutcome = served, parts: FinishParts = {}): this {
-    const runs = this.everTold.map(({ message }) => message as WorkerMessage);
-    const run = runs
-      .filter((message): message is RunQuery => message.type === 'worker.run-query')
-      .filter((message) => message.queryId === queryId)
-      .at(parts.attempt === undefined ? -1 : parts.attempt - 1);
+    const run = this.placementsOf(queryId).at((parts.attempt ?? 0) - 1);
     if (run === undefined) throw new Error(`${queryId} was not placed`);
     return this.send({
       type: 'dispatcher.query-finished',
@@ -163,6 +164,10 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
   /** An instance or, without a name, the worker itself ended. False when nobody watched. */
   end(node: string, name?: string, reason: StopReason = 'failed', epoch = 1): boolean {
     const path = name === undefined ? '/worker' : `/worker/${name}`;
+    return this.endAt(node, path, reason, epoch);
+  }
+
+  endAt(node: string, path: string, reason: StopReason = 'failed', epoch = 1): boolean {
     return this.terminate(refOf(node, epoch, path), reason, 'it crashed');
   }
 }

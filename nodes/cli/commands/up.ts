@@ -103,7 +103,7 @@ function summaryOf(system: RunningSystem): object {
 function printStarted(terminal: Terminal, system: RunningSystem): void {
   terminal.out(
     [
-      `infaas is up with ${String(system.variants)} variants; the bus is ${system.busDescription}`,
+      `infaas is up; ${String(system.variants)} variants given; the bus is ${system.busDescription}`,
       `  WebSocket  ${system.url}/v1/ws`,
       `  HTTP       ${system.httpUrl}`,
       ...(system.natsUrl === undefined ? [] : [`  NATS       ${system.natsUrl}`]),
@@ -116,10 +116,13 @@ function printStarted(terminal: Terminal, system: RunningSystem): void {
 /** Lines that work as they stand: the digits come with the package. */
 function nextLines(terminal: Terminal, system: RunningSystem): string[] {
   const infaas = commandName(terminal);
-  if (system.variants === 0) {
-    return ['Nothing is registered. Stop it and try:', `  ${infaas} up --zoo`];
-  }
   const at = system.url === defaultUrl ? '' : ` --url ${system.url}`;
+  if (system.variants === 0) {
+    return [
+      'Without --zoo or --model it serves what its store holds from earlier. To see what that is:',
+      `  ${infaas} tasks${at}`,
+    ];
+  }
   const digits = join(packageRoot(), 'zoo', 'digit-classification', 'heldout-images.npy');
   return [
     'Next, in another terminal:',

@@ -111,13 +111,11 @@ describe('a query in flight', () => {
 
   it('stays where it is when an instance of the same name ends on another worker', () => {
     const shared = new DispatcherStage().knows(variantOf('v'));
-    const paths = { a: '/a', b: '/b' } as const;
-    for (const [id, path] of Object.entries(paths)) {
-      const instances = { 'v-1': { id: `${id}/v-1`, path: `${path}/v-1` } };
-      const stageOf = shared.report('node', instances, 1, { workerId: id });
-      expect(stageOf).to.equal(shared);
-    }
-    expect(shared.placed).to.deep.equal([]);
+    shared.report('node', { 'v-1': {} }, 1, '/a').report('node', { 'v-1': {} }, 1, '/b');
+    shared.submit('q1').submit('q2');
+    expect(shared.endAt('node', '/a/v-1')).to.equal(true);
+    expect(shared.placed.slice(0, 2).sort()).to.deep.equal(['q1#1 a/v-1', 'q2#1 b/v-1']);
+    expect(shared.placed.slice(2)).to.deep.equal(['q1#2 b/v-1']);
   });
 
   it('moves on to a worker’s new life with what its old one held', () => {
@@ -147,9 +145,7 @@ describe('a query in flight', () => {
 
   it('cannot be overtaken by its own cancellation', () => {
     const types = ['submit-query', 'cancel-query', 'query-finished', 'bus-changed'] as const;
-    const lanes = types.map((type) =>
-      stage.spec.laneOf?.({ type: `dispatcher.${type}` } as never),
-    );
+    const lanes = types.map((type) => stage.spec.laneOf?.({ type: `dispatcher.${type}` } as never));
     expect(lanes).to.deep.equal(['work', 'work', 'control', 'control']);
   });
 
@@ -166,62 +162,3 @@ describe('a query in flight', () => {
     expect(stage.answers.at(-1)).to.equal('q3 ok');
   });
 });
-
-describe('whatever happens to queries', () => {
-  const event = fc.record({
-    does: fc.constantFrom(
-      ...(['submit', 'finish', 'refuse', 'fail', 'stale', 'cancel', 'wait'] as const),
-      ...(['end-instance', 'end-worker', 'report', 'bus', 'lost', 'registry'] as const),
-    ),
-    query: fc.nat(5),
-    worker: fc.constantFrom('w1', 'w2'),
-  });
-
-  function play(stage: DispatcherStage, { does, query, worker }: EventOf<typeof event>): void {
-    const id = `q${query}`;
-    const wasPlaced = stage.everTold.some(
-      ({ message }) => (message as { queryId?: string; type: string }).queryId === id,
-    );
-    const delivered = wasPlaced && stage.hasRun(id);
-    if (does === 'submit') stage.submit(id, { timeoutMs: 200 });
-    else if (does === 'finish' && delivered) stage.finish(id);
-    else if (does === 'refuse' && delivered) stage.finish(id, refused);
-    else if (does === 'fail' && delivered) stage.finish(id, failed);
-    else if (does === 'stale' && delivered) stage.finish(id, undefined, { attempt: 1 });
-    else if (does === 'cancel') stage.send({ type: 'dispatcher.cancel-query', queryId: id });
-    else if (does === 'wait') stage.advance(40);
-    else if (does === 'end-instance') stage.end(worker, 'v-1');
-    else if (does === 'end-worker') stage.end(worker);
-    else if (does === 'report') stage.report(worker, { 'v-1': {} });
-    else if (does === 'bus') stage.send({ type: 'dispatcher.bus-changed', connected: query > 2 });
-    else if (does === 'lost') stage.send({ type: 'dispatcher.messages-lost', node: worker });
-    else if (does === 'registry') stage.knows(variantOf('v'));
-  }
-
-  it('each is answered exactly once, at its deadline at the latest', () => {
-    fc.assert(
-      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
-        const stage = ready();
-        let submitted = 0;
-        const inFlight = new Set<string>();
-        for (const step of events) {
-          const before = stage.answers.length;
-          const id = `q${step.query}`;
-          if (step.does === 'submit' && !inFlight.has(id)) {
-            submitted += 1;
-            inFlight.add(id);
-          }
-          play(stage, step);
-          for (const answer of stage.answers.slice(before)) inFlight.delete(answer.split(' ')[0]!);
-          expect(stage.answers.length).to.equal(submitted - inFlight.size);
-        }
-        stage.advance(200);
-        expect(stage.answers.length).to.equal(submitted);
-        stage.shutDown();
-        expect(stage.answers.length).to.equal(submitted);
-      }),
-    );
-  });
-});
-
-type EventOf<A> = A extends fc.Arbitrary<infer E> ? E : never;

@@ -19,15 +19,23 @@ import {
   webSocketCaller,
 } from './callers.ts';
 import { startGateways, type StartedGateways } from './start-gateways.ts';
+import { startWholeSystem, type WholeSystem } from './whole-system.ts';
 
-describe('bad input', () => {
+describe('bad input to a whole system', () => {
   let server: NatsServer;
   let gateways: StartedGateways;
+  let system: WholeSystem;
   const callers = new Map<string, Caller>();
 
-  before(async () => {
+  before(async function () {
+    this.timeout(30_000);
     server = await startNatsServer({ log: silentLogger });
-    gateways = await startGateways({ natsUrl: server.url, config: badInputConfig });
+    system = await startWholeSystem();
+    const { host, dispatcher } = system;
+    gateways = await startGateways({
+      ...{ natsUrl: server.url, config: badInputConfig },
+      backend: { host, dispatcher },
+    });
     for (const caller of [
       await webSocketCaller(gateways),
       httpCaller(gateways),
@@ -40,6 +48,7 @@ describe('bad input', () => {
   after(async () => {
     for (const caller of callers.values()) await caller.close();
     await gateways.close();
+    await system.close();
     await server.stop();
   });
 
@@ -73,7 +82,7 @@ describe('bad input', () => {
         const caller = callers.get(gateway)!;
         const answer = await caller.send(encodeAs('json', goodJsonQuery('text')), 'json');
         expect(answer).to.include({ id: 'text', ok: true });
-        expect(answer.outputs['logits']?.data).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        expect(answer.outputs['logits']?.data).to.have.length(10);
       });
     });
   }

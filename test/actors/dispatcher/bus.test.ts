@@ -1,0 +1,76 @@
+/** A dispatcher whose bus goes away and comes back: queries are held, and lost ones placed again. */
+
+import { expect } from 'chai';
+
+import { DispatcherStage } from '../../support/dispatcher-stage.ts';
+import { variantOf } from '../../support/variants.ts';
+
+const bus = (connected: boolean) => ({ type: 'dispatcher.bus-changed', connected }) as const;
+const lost = (node?: string) => ({ type: 'dispatcher.messages-lost', node }) as const;
+
+describe('a dispatcher without its bus', () => {
+  let stage: DispatcherStage;
+
+  beforeEach(() => {
+    stage = new DispatcherStage().knows(variantOf('v'));
+    stage.report('w1', { 'v-1': {} }).report('w2', { 'v-1': { backlogMs: 5 } });
+  });
+
+  it('holds queries, and places them when the bus is back', () => {
+    stage.send(bus(false)).submit('q1').submit('q2');
+    expect(stage.placed).to.deep.equal([]);
+    stage.send(bus(true));
+    expect(stage.placed).to.deep.equal(['q1#1 w1/v-1', 'q2#1 w2/v-1']);
+  });
+
+  it('answers what it holds at the deadline, saying that there was nowhere to run it', () => {
+    stage.send(bus(false)).submit('q1', { timeoutMs: 100 }).advance(100);
+    expect(stage.answers).to.deep.equal(['q1 deadline_exceeded']);
+    expect(stage.allAnswers[0])
+      .to.have.nested.property('error.message')
+      .match(/nowhere to run/);
+    stage.send(bus(true));
+    expect(stage.placed).to.deep.equal([]);
+  });
+
+  it('answers a held query that is cancelled', () => {
+    stage.send(bus(false)).submit('q1');
+    stage.send({ type: 'dispatcher.cancel-query', queryId: 'q1' }, bus(true));
+    expect(stage.answers).to.deep.equal(['q1 cancelled']);
+    expect(stage.placed).to.deep.equal([]);
+  });
+
+  it('goes on serving by a worker of its own process', () => {
+    stage.report('gateway', { 'v-1': {} });
+    stage.send(bus(false)).submit('q1');
+    expect(stage.placed).to.deep.equal(['q1#1 gateway/v-1']);
+  });
+
+  it('places again what a node may have lost, and nobody is to blame for it', () => {
+    stage.submit('q1').submit('q2');
+    for (let at = 0; at < 4; at += 1) stage.forget().send(lost('w1'));
+    expect(stage.placed).to.deep.equal(['q1#5 w1/v-1']);
+    stage.finish('q1').finish('q2', undefined, { attempt: 1 });
+    expect(stage.answers).to.deep.equal(['q1 ok', 'q2 ok']);
+  });
+
+  it('places again what any node may have lost, but nothing of its own process', () => {
+    stage.report('gateway', { 'v-1': { backlogMs: 8 } });
+    stage.submit('q1').submit('q2').submit('q3').forget();
+    stage.send(lost());
+    expect(stage.placed.map((placement) => placement.split(' ')[0])).to.deep.equal([
+      'q1#2',
+      'q2#2',
+    ]);
+  });
+
+  it('holds what was lost until the bus is back', () => {
+    stage.submit('q1').send(bus(false), lost()).forget();
+    expect(stage.placed).to.deep.equal([]);
+    stage.finish('q1');
+    expect(stage.answers).to.deep.equal([]);
+    stage.send(bus(true)).finish('q1');
+    expect(stage.placed).to.deep.equal(['q1#2 w1/v-1']);
+    expect(stage.answers).to.deep.equal(['q1 ok']);
+  });
+});
