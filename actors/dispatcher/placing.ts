@@ -4,7 +4,11 @@
 
 import type { ActorContext } from '../../runtime/actor.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
-import { selectionPolicies, type SelectionPolicyName } from '../policy/selection/index.ts';
+import {
+  type FleetView,
+  selectionPolicies,
+  type SelectionPolicyName,
+} from '../policy/selection/index.ts';
 import type { FleetIndex, IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { InFlight, InFlightTable } from './in-flight.ts';
 import type { DispatcherMessage } from './protocol.ts';
@@ -50,22 +54,11 @@ export function placeQuery(
       `not answered within timeoutMs ${String(request.timeoutMs)}`,
     );
   }
-  if (
-    !dispatching.busConnected &&
-    index.workerList.every(({ ref }) => ref.node !== ctx.self.node)
-  ) {
-    return undefined; // Held: it is placed when the bus is back, or expires.
-  }
   // Named anew each time: the registry may have changed since it was placed before.
   const resolved = resolveSelector(index, request.selector);
   if (!resolved.ok) return resolved.error;
   const selection = selectionPolicies[options.config.selection](
-    {
-      nowMs: ctx.nowMs,
-      variants: resolved.candidates.variants,
-      workers: index.workerList,
-      hopMs: options.config.hopMs,
-    },
+    viewOf(dispatching, resolved.candidates.variants, ctx),
     {
       slo: request.slo,
       onMiss: request.onMiss,
@@ -77,6 +70,8 @@ export function placeQuery(
     ctx.random,
   );
   if (selection.kind === 'refuse') {
+    const mayComeBack = !dispatching.busConnected && selection.error.code === 'unavailable';
+    if (mayComeBack) return undefined; // Held: it is placed when the bus is back, or expires.
     preload(selection.preload, ctx);
     return selection.error;
   }
@@ -119,6 +114,25 @@ export function placeQuery(
   });
   preload(selection.preload, ctx);
   return undefined;
+}
+
+/** While the bus is away there are only the workers of this process. */
+function viewOf(
+  { index, options, busConnected }: Dispatching,
+  variants: readonly IndexedVariant[],
+  { nowMs, self }: ActorContext<DispatcherMessage>,
+): FleetView {
+  const { hopMs } = options.config;
+  if (busConnected) return { nowMs, variants, workers: index.workerList, hopMs };
+  return {
+    nowMs,
+    variants: variants.map((variant) => ({
+      ...variant,
+      instances: variant.instances.filter(({ worker }) => worker.ref.node === self.node),
+    })),
+    workers: index.workerList.filter(({ ref }) => ref.node === self.node),
+    hopMs,
+  };
 }
 
 function preload(

@@ -77,6 +77,10 @@ export function instanceSpec(options: InstanceOptions): ActorSpec<Serving, Insta
     mailboxMax: options.config.mailboxMax,
     laneOf,
     refuse: (message) => refuseQuery(options, message),
+    onStop: (serving, ctx) => {
+      // Stopped by its worker: a session that nobody releases would leak the model.
+      if (serving.state !== 'unloaded') unload(serving, ctx);
+    },
   };
 }
 
@@ -164,6 +168,7 @@ function instanceBehaviour(
       drain(serving, ctx);
       return serving;
     case 'instance.variant-unloaded':
+      serving.state = 'unloaded';
       ctx.stop();
       return serving;
     case 'instance.engine-lost':

@@ -62,7 +62,8 @@ export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, Moni
   return {
     start: (ctx) => {
       ctx.after(options.config.windowMs, 'window', { type: 'monitor.window-ended' });
-      ctx.after(options.config.reportMs, 'report', { type: 'monitor.report-due' });
+      // At once: until its first report nobody knows that the worker is there.
+      ctx.after(0, 'report', { type: 'monitor.report-due' });
       return {
         options,
         watched: new Map(),

@@ -346,6 +346,8 @@ function forget(
   else working.byVariant.delete(variantId);
   ctx.tell(working.monitor, { type: 'monitor.instance-gone', instanceId });
   if (terminated.reason !== 'failed') return;
+  // It had no last words: if its engine outlived it, the session is released from here.
+  ctx.tell(working.options.engine, { type: 'engine.unload-variant', instanceId });
   ctx.metrics.count('infaas_instances_failed_total', 1, { variant: variantId });
   ctx.log.warn('instance failed', { instance: instanceId, detail: terminated.detail });
   const { reload } = working.options.config;

@@ -13,6 +13,7 @@ import { anySpec, Recording } from './recording-context.ts';
 import { dispatcherRef } from './run-queries.ts';
 import { mebibyte } from './variants.ts';
 
+const engineRef = refOf<EngineCommand>('w1', 2, '/engine');
 const self = refOf<WorkerMessage>('w1', 2, '/worker');
 
 export const testWorkerConfig: WorkerConfig = {
@@ -38,7 +39,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
           node: 'w1',
           epoch: () => 2,
           hardware: cpuOf(memoryBytes),
-          engine: refOf<EngineCommand>('w1', 2, '/engine'),
+          engine: engineRef,
           config: { ...testWorkerConfig, ...config },
         }),
       ),
@@ -46,6 +47,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
     );
   }
 
+  readonly engine = engineRef;
   readonly monitor: Ref<MonitorMessage> = refOf('w1', 2, '/worker/monitor');
 
   knows(...variants: readonly Variant[]): this {

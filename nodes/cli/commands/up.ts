@@ -103,7 +103,7 @@ function summaryOf(system: RunningSystem): object {
 function printStarted(terminal: Terminal, system: RunningSystem): void {
   terminal.out(
     [
-      `infaas is up; ${String(system.variants)} variants given; the bus is ${system.busDescription}`,
+      `infaas is up; ${String(system.variants)} variants given; bus: ${system.busDescription}`,
       `  WebSocket  ${system.url}/v1/ws`,
       `  HTTP       ${system.httpUrl}`,
       ...(system.natsUrl === undefined ? [] : [`  NATS       ${system.natsUrl}`]),
@@ -124,10 +124,11 @@ function nextLines(terminal: Terminal, system: RunningSystem): string[] {
     ];
   }
   const digits = join(packageRoot(), 'zoo', 'digit-classification', 'heldout-images.npy');
+  const near = relative(process.cwd(), digits);
   return [
     'Next, in another terminal:',
     `  ${infaas} tasks${at}`,
     `  ${infaas} query --task digit-classification --dataset mnist --accuracy 98 --latency 20 \\`,
-    `    --input ${relative(process.cwd(), digits)} --row 3${at}`,
+    `    --input ${near.startsWith('..') ? digits : near} --row 3${at}`,
   ];
 }

@@ -46,11 +46,26 @@ describe('a dispatcher without its bus', () => {
     expect(stage.placed).to.deep.equal(['q1#1 gateway/v-1']);
   });
 
+  it('refuses what no worker could do, and holds what another might', () => {
+    stage
+      .report('gateway')
+      .send(bus(false))
+      .submit('q1', { slo: { accuracyMin: 99 } });
+    expect(stage.answers).to.deep.equal(['q1 slo_infeasible']);
+    const huge = variantOf('huge', { task: 'huge', memoryBytes: 1e12 });
+    const selector = { by: 'task', task: 'huge', dataset: undefined } as const;
+    stage.knows(variantOf('v'), huge).report('w1', { 'huge-1': {} }).forget();
+    stage.submit('q2', { selector }).send(bus(true));
+    expect(stage.placed).to.deep.equal(['q2#1 w1/huge-1']);
+  });
+
   it('places again what a node may have lost, and nobody is to blame for it', () => {
     stage.submit('q1').submit('q2');
-    for (let at = 0; at < 4; at += 1) stage.forget().send(lost('w1'));
-    expect(stage.placed).to.deep.equal(['q1#5 w1/v-1']);
-    stage.finish('q1').finish('q2', undefined, { attempt: 1 });
+    stage.forget().send(lost('w1'));
+    expect(stage.placed.map((placement) => placement.split(' ')[0])).to.deep.equal(['q1#2']);
+    for (let at = 0; at < 4; at += 1) stage.send(lost());
+    expect(stage.answers).to.deep.equal([]);
+    stage.finish('q1').finish('q2');
     expect(stage.answers).to.deep.equal(['q1 ok', 'q2 ok']);
   });
 
@@ -70,7 +85,7 @@ describe('a dispatcher without its bus', () => {
     stage.finish('q1');
     expect(stage.answers).to.deep.equal([]);
     stage.send(bus(true)).finish('q1');
-    expect(stage.placed).to.deep.equal(['q1#2 w1/v-1']);
+    expect(stage.placed.map((placement) => placement.split(' ')[0])).to.deep.equal(['q1#2']);
     expect(stage.answers).to.deep.equal(['q1 ok']);
   });
 });

@@ -1,7 +1,6 @@
 /** Exactly one answer a query, whatever arrives: faults, stale news, cancellations, deadlines. */
 
 import { expect } from 'chai';
-import fc from 'fast-check';
 
 import type { QueryOutcome } from '../../../actors/worker/protocol.ts';
 import { DispatcherStage } from '../../support/dispatcher-stage.ts';

@@ -135,6 +135,16 @@ describe('an instance that drains', () => {
     expect(stage.commands).to.deep.equal(['unload-variant']);
   });
 
+  it('has its engine release the model when it is stopped without having drained', () => {
+    const stage = new InstanceStage().load().forget();
+    stage.shutDown();
+    expect(stage.commands).to.deep.equal(['unload-variant']);
+    const drained = new InstanceStage().load();
+    drained.send({ type: 'instance.drain' }, { type: 'instance.variant-unloaded' }).forget();
+    drained.shutDown();
+    expect(drained.commands).to.deep.equal([]);
+  });
+
   it('unloads once, however often it is told', () => {
     const stage = new InstanceStage().load().forget();
     stage.send({ type: 'instance.drain' }, { type: 'instance.drain' });

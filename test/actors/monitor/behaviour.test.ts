@@ -82,9 +82,11 @@ describe('the monitor of a worker', () => {
     stage = new MonitorStage();
   });
 
-  it('reports every period, also when there is nothing to say', () => {
+  it('reports at its start and every period, also when there is nothing to say', () => {
+    stage.advance(0);
+    expect(stage.reports).to.have.length(1);
     stage.advance(1_000);
-    expect(stage.reports).to.have.length(4);
+    expect(stage.reports).to.have.length(5);
     expect(stage.reports[0]).to.deep.include({ workerId: 'w1', memoryUsedBytes: 100 });
   });
 
@@ -106,7 +108,7 @@ describe('the monitor of a worker', () => {
   });
 
   it('counts down what an instance still has to work and to load since it said so', () => {
-    stage.observe({ backlogMs: 400, loadLeftMs: 600 });
+    stage.advance(0).observe({ backlogMs: 400, loadLeftMs: 600 }).forget();
     stage.advance(500);
     const left = stage.reports.map(({ instances }) => instances[0]);
     expect(left.map((seen) => seen?.backlogMs)).to.deep.equal([150, 0]);

@@ -131,6 +131,16 @@ describe('an instance that fails', () => {
     ]);
     expect(stage.counted('infaas_instances_failed_total')).to.equal(1);
   });
+
+  it('has its model released by the engine, in case that outlived it', () => {
+    const stage = new WorkerStage({ preload: { v: 2 } });
+    stage.knows(v).forget();
+    stage.end('v-1', 'stopped');
+    stage.end('v-2', 'failed');
+    expect(stage.toldTo(stage.engine)).to.deep.equal([
+      { type: 'engine.unload-variant', instanceId: 'w1/v-2' },
+    ]);
+  });
 });
 
 describe('a worker that unloads a variant', () => {

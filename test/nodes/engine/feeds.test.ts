@@ -5,7 +5,7 @@
 import { expect } from 'chai';
 
 import type { EngineQuery } from '../../../actors/instance/engine-port.ts';
-import { answerBatch, feedBatch, planFeeds } from '../../../nodes/engine/feeds.ts';
+import { answerBatch, feedBatch, type FeedPlan, planFeeds } from '../../../nodes/engine/feeds.ts';
 import { EngineFailed } from '../../../runtime/errors.ts';
 import { tensorOf, typedArrayOf } from '../../../runtime/wire/tensors.ts';
 import { linear, recurrent, VariantFolder } from '../../fixtures/engine-variants.ts';
@@ -18,8 +18,12 @@ function query(samples: readonly number[], rest?: Partial<EngineQuery>): EngineQ
 
 describe('feeds', () => {
   const folder = new VariantFolder();
-  const plan = planFeeds(recurrent(folder));
-  const simple = planFeeds(linear(folder));
+  let plan: FeedPlan;
+  let simple: FeedPlan;
+  before(() => {
+    plan = planFeeds(recurrent(folder));
+    simple = planFeeds(linear(folder));
+  });
   after(() => folder.remove());
 
   it('name what the graph names and leave out what it has no use for', () => {

@@ -1,0 +1,124 @@
+/**
+ * Nodes of one simulation joined by a wire of constant delay: messages keep their order from one
+ * node to another and arrive as copies; a node that crashes is found out a while later.
+ */
+
+import type { Address, RemotePort, Terminated } from '../../runtime/actor.ts';
+import { formatAddress } from '../../runtime/actor.ts';
+import type { SimHost, Simulation } from '../../sim/sim-host.ts';
+
+export interface LinkOptions {
+  readonly delayMs: number;
+  /** Until the crash of a node is noticed: three beats, say. */
+  readonly silentMs: number;
+}
+
+interface RemoteWatch {
+  readonly target: Address;
+  readonly notify: (terminated: Terminated) => void;
+  cancel: () => void;
+}
+
+export class LinkedHosts {
+  private readonly hosts = new Map<string, SimHost>();
+  private readonly watches = new Map<string, RemoteWatch>();
+  private readonly queues = new Map<string, (() => void)[]>();
+  private readonly cut = new Set<string>();
+  private readonly simulation: Simulation;
+  private readonly options: LinkOptions;
+
+  constructor(simulation: Simulation, options: LinkOptions) {
+    this.simulation = simulation;
+    this.options = options;
+  }
+
+  /** A new life of `node`, under `epoch`. */
+  start(node: string, epoch: number): SimHost {
+    const host = this.simulation.host(node);
+    host.epoch = epoch;
+    host.connectRemote(this.remoteOf(node));
+    this.hosts.set(node, host);
+    return host;
+  }
+
+  /** The process is gone; others learn of it when they have heard nothing for a while. */
+  crash(node: string): void {
+    this.hosts.get(node)?.crash();
+    this.hosts.delete(node);
+    const lost = [...this.watches].filter(([, { target }]) => target.node === node);
+    this.simulation.clock.schedule(this.options.silentMs, () => {
+      for (const [key, watch] of lost) this.settle(key, watch, 'node-down', 'it fell silent');
+    });
+  }
+
+  /** From now on `node` neither sends nor receives a message, silently; or does again. */
+  setCut(node: string, isCut: boolean): void {
+    if (isCut) this.cut.add(node);
+    else this.cut.delete(node);
+  }
+
+  private remoteOf(from: string): RemotePort {
+    const keyOf = (target: Address, watcher: Address): string =>
+      `${from}${watcher.path} ${formatAddress(target)}`;
+    return {
+      send: (to, message) => {
+        if (this.cut.has(from) || this.cut.has(to.node)) return undefined;
+        const copy: unknown = structuredClone(message);
+        this.carry(from, to.node, () => {
+          const host = this.hosts.get(to.node);
+          // What is for an earlier life of the node is dropped.
+          if (to.epoch === 0 || to.epoch === host?.epoch) host?.deliver(to.path, copy);
+        });
+        return undefined;
+      },
+      watch: (target, watcher, notify) => {
+        this.watch(from, keyOf(target, watcher), target, notify);
+      },
+      unwatch: (target, watcher) => {
+        const key = keyOf(target, watcher);
+        this.watches.get(key)?.cancel();
+        this.watches.delete(key);
+      },
+    };
+  }
+
+  private watch(
+    from: string,
+    key: string,
+    target: Address,
+    notify: (terminated: Terminated) => void,
+  ): void {
+    const watch: RemoteWatch = { target, notify, cancel: () => undefined };
+    this.watches.set(key, watch);
+    this.carry(from, target.node, () => {
+      const host = this.hosts.get(target.node);
+      if (host === undefined || host.epoch !== target.epoch) {
+        this.settle(key, watch, 'node-down', 'it is not there');
+        return;
+      }
+      watch.cancel = host.watch(target, ({ reason, detail }) => {
+        this.carry(target.node, from, () => this.settle(key, watch, reason, detail));
+      });
+    });
+  }
+
+  private settle(
+    key: string,
+    watch: RemoteWatch,
+    reason: Terminated['reason'],
+    detail: string,
+  ): void {
+    if (this.watches.get(key) !== watch) return;
+    this.watches.delete(key);
+    watch.notify({ type: 'runtime.terminated', address: watch.target, reason, detail });
+  }
+
+  /** After the delay, in the order of carrying. */
+  private carry(from: string, to: string, deliver: () => void): void {
+    const link = `${from} ${to}`;
+    const queue = this.queues.get(link) ?? [];
+    this.queues.set(link, queue);
+    queue.push(deliver);
+    this.simulation.clock.schedule(this.options.delayMs, () => queue.shift()?.());
+  }
+}
