@@ -3,7 +3,7 @@
  * our system, its peers, a nats-server, and what they use in memory.
  */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,13 +23,25 @@ export interface Started {
   stop(): Promise<void>;
 }
 
+/** What still runs when a benchmark fails is ended with it. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
+
 const readyWithinMs = 30_000;
 const stopWithinMs = 5_000;
 
 /** Starts `node ARGS…` and waits for its first line of JSON on stdout. */
 export async function startNode(args: readonly string[]): Promise<Started> {
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  running.add(child);
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      running.delete(child);
+      resolve();
+    });
+  });
   const stop = (): Promise<void> => endProcess(child, exited);
   const line = await firstLine(child, args.join(' '));
   return { pid: child.pid ?? 0, ready: JSON.parse(line) as Record<string, unknown>, stop };
@@ -101,9 +113,8 @@ function pssBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) * 1024;
 }
 
+/** `ps` exits with 1 where there are none. */
 function childrenOf(pid: number): number[] {
-  const listed = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], {
-    encoding: 'utf8',
-  }).trim();
-  return listed === '' ? [] : listed.split('\n').map(Number);
+  const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+  return stdout.trim().split(/\s+/).filter(Boolean).map(Number);
 }

@@ -119,13 +119,13 @@ const states: readonly InstanceState[] = [
 
 const anyWorker = fc.record({
   memoryFreeBytes: fc.integer({ min: 0, max: 1_000 }),
-  utilisation: fc.double({ min: 0, max: 1, noNaN: true }),
+  utilisation: fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10),
 });
 
 const anyInstance = fc.record({
   state: fc.constantFrom(...states),
   worker: fc.constantFrom('w1', 'w2', 'w3'),
-  slowdown: fc.double({ min: 0.5, max: 4, noNaN: true }),
+  slowdown: fc.integer({ min: 5, max: 40 }).map((tenths) => tenths / 10),
   loadLeftMs: fc.constantFrom(0, 0, 0, 200, 2_000),
   backlogMs: fc.constantFrom(0, 0, 30, 300),
   reportedAgoMs: fc.integer({ min: 0, max: 250 }),

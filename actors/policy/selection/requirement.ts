@@ -64,7 +64,9 @@ export function tooLate(
   query: QueryView,
   nearest: { readonly variant: VariantView; readonly ms: number },
 ): QueryError {
-  const latencyMs = Math.ceil(nearest.ms * 10) / 10;
+  // A tenth up where rounding went below: who asks for what is named must get it.
+  const tenths = Math.ceil(nearest.ms * 10);
+  const latencyMs = (tenths / 10 < nearest.ms ? tenths + 1 : tenths) / 10;
   return queryError(
     'slo_infeasible',
     `nothing answers within ${String(query.slo.latencyMs ?? 0)} ms now; ` +

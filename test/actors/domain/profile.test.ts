@@ -20,7 +20,7 @@ const monotonePoints = fc
   .array(
     fc.record({
       batches: fc.integer({ min: 1, max: 8 }),
-      ms: fc.double({ min: 0.01, max: 100, noNaN: true }),
+      ms: fc.integer({ min: 1, max: 10_000 }).map((hundredths) => hundredths / 100),
     }),
     { minLength: 1, maxLength: 6 },
   )
