@@ -4,6 +4,8 @@
  * Its bad frames, flood, silence or death cost nobody else anything: each is bounded here.
  */
 
+import type { Duplex } from 'node:stream';
+
 import type { RawData, WebSocket } from 'ws';
 
 import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
@@ -42,6 +44,9 @@ const operationEnvelope: ReadonlySet<string> = new Set(['id', 'op']);
 export class Connection {
   private readonly gateway: ConnectionOwner;
   private readonly socket: WebSocket;
+  /** What is below the WebSocket. */
+  private readonly stream: Duplex;
+  private corked = false;
   private readonly principal: Principal;
   /** Client ids (as strings) of what is in flight, to our own. */
   private readonly inFlight = new Map<string, string>();
@@ -49,9 +54,10 @@ export class Connection {
   private heardOf = true;
   private gone = false;
 
-  constructor(gateway: ConnectionOwner, socket: WebSocket, principal: Principal) {
+  constructor(gateway: ConnectionOwner, socket: WebSocket, stream: Duplex, principal: Principal) {
     this.gateway = gateway;
     this.socket = socket;
+    this.stream = stream;
     this.principal = principal;
     socket.on('message', (data, isBinary) => {
       this.receive(data, isBinary);
@@ -240,8 +246,22 @@ export class Connection {
     this.send(printError(error, clientId, encoding, op));
   }
 
+  /** The answers of one turn, a batch's say, leave in one write. */
+  private cork(): void {
+    if (this.corked) return;
+    this.corked = true;
+    this.stream.cork();
+    process.nextTick(this.uncork);
+  }
+
+  private readonly uncork = (): void => {
+    this.corked = false;
+    this.stream.uncork();
+  };
+
   private send(frame: Uint8Array | string): void {
     if (this.gone || this.overflows()) return;
+    this.cork();
     this.socket.send(frame, typeof frame === 'string' ? textFrame : binaryFrame);
   }
 

@@ -60,7 +60,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
   /** An authenticated upgrade request becomes a connection. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, principal: Principal): void {
     this.server.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new Connection(this, webSocket, principal);
+      const connection = new Connection(this, webSocket, socket, principal);
       this.connections.add(connection);
       this.gauge();
     });
