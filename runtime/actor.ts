@@ -108,7 +108,7 @@ export interface Refusal {
 }
 
 export function refusal<T>(to: Ref<T>, message: T): Refusal {
-  return { to: to as Ref<never>, message };
+  return { to, message };
 }
 
 export type DeadLetterReason =

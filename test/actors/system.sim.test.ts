@@ -92,7 +92,7 @@ function play({ seed, submissions, mishaps, faulty }: Story): SimulatedSystem {
 
 function traceOf(system: SimulatedSystem): string[] {
   return system.answered.map(({ atMs, answer }) => {
-    const outcome = answer.ok ? `${answer.servedBy.instance}` : answer.error.code;
+    const outcome = answer.ok ? answer.servedBy.instance : answer.error.code;
     return `${atMs.toFixed(6)} ${answer.queryId} ${outcome}`;
   });
 }

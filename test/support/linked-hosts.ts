@@ -92,7 +92,7 @@ export class LinkedHosts {
     this.watches.set(key, watch);
     this.carry(from, target.node, () => {
       const host = this.hosts.get(target.node);
-      if (host === undefined || host.epoch !== target.epoch) {
+      if (host?.epoch !== target.epoch) {
         this.settle(key, watch, 'node-down', 'it is not there');
         return;
       }

@@ -1,6 +1,6 @@
 /**
  * A whole system under virtual time: controller, registrar and dispatcher on one node, workers with
- * modelled engines on others. Each query's answer is made of its own inputs, so that a mix-up shows.
+ * modelled engines on others. Each answer is made of its query's inputs, so that a mix-up shows.
  */
 
 import { controllerSpec } from '../../actors/controller/behaviour.ts';

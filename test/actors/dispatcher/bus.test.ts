@@ -1,4 +1,4 @@
-/** A dispatcher whose bus goes away and comes back: queries are held, and lost ones placed again. */
+/** A dispatcher whose bus goes away and comes back: queries are held, lost ones placed again. */
 
 import { expect } from 'chai';
 

@@ -1,4 +1,4 @@
-/** Exactly one answer a query, as a property: over any order of answers, ends, losses and reports. */
+/** Exactly one answer a query, as a property: over any order of answers, ends and losses. */
 
 import { expect } from 'chai';
 import fc from 'fast-check';
