@@ -129,7 +129,8 @@ class OwnedServer implements NatsServer {
     this.folder = folder;
     this.log = log;
     const [command, ...args] = [...dyingWithUs(), binary, '--config', config] as const;
-    // In a process group of its own: a Ctrl-C in our terminal must not end it before we have drained.
+    // In a process group of its own: a Ctrl-C in our terminal must not end it before we have
+    // drained.
     const stdio: ('ignore' | 'pipe')[] = ['ignore', 'ignore', 'pipe'];
     this.child = spawn(command, args, { stdio, detached: true });
     this.pid = this.child.pid ?? 0;

@@ -1,6 +1,7 @@
 /**
  * A whole system as the backend of gateways under test: the controller, a worker with real engine
- * hosts, the bundled digit classifiers, and the dispatcher that gateways in production stand before.
+ * hosts, the bundled digit classifiers, and the dispatcher that gateways in production stand
+ * before.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
