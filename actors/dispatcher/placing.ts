@@ -116,7 +116,7 @@ export function placeQuery(
   return undefined;
 }
 
-/** While the bus is away there are only the workers of this process. */
+/** While the bus is away there are only the workers on this node. */
 function viewOf(
   { index, options, busConnected }: Dispatching,
   variants: readonly IndexedVariant[],
