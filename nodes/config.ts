@@ -34,6 +34,7 @@ const dispatcherConfig = z.object({
   batchMax: count.default(1_024),
   /** Placements that may end with the death of what held the query. */
   attemptsMax: count.default(2),
+  lossesMax: count.default(8),
   selection: policyName(selectionPolicies, 'cheapest'),
   /** Expected way to an instance and back. */
   hopMs: z.number().min(0).default(0.5),

@@ -123,7 +123,7 @@ const outcome = z.discriminatedUnion('ok', [
     queueMs: z.number(),
     inferMs: z.number(),
   }),
-  z.object({ ok: z.literal(false), error, placeAgain: z.boolean() }),
+  z.object({ ok: z.literal(false), error, retry: z.enum(['never', 'refused', 'suspect', 'lost']) }),
 ]);
 
 function registryChanged<T extends string>(type: T) {

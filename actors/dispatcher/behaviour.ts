@@ -11,19 +11,20 @@ import type { ActorContext, ActorSpec, Lane, Refusal, Terminated } from '../../r
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
-import { type QueryError, queryError } from '../domain/outcome.ts';
-import type { QueryAnswer } from '../domain/query.ts';
-import { checkInputs } from '../domain/signature.ts';
+import { queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
+import type { Dispatching, DispatcherOptions } from './dispatching.ts';
+import { admit } from './admission.ts';
+import { answer } from './answering.ts';
 import { refusedAnswer, servedAnswer } from './answers.ts';
 import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
-import { type Dispatching, type DispatcherOptions, placeQuery } from './placing.ts';
+import { bury, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { place } from './placing.ts';
 import type { DispatcherMessage, SubmitQuery } from './protocol.ts';
-import { resolveSelector } from './resolve.ts';
 
-export type { DispatcherConfig, DispatcherOptions } from './placing.ts';
+export type { DispatcherConfig, DispatcherOptions } from './dispatching.ts';
 
 type Context = ActorContext<DispatcherMessage>;
 
@@ -139,83 +140,6 @@ function submit(dispatching: Dispatching, query: SubmitQuery, ctx: Context): voi
   place(dispatching, admitted.entry, ctx);
 }
 
-type Admission = { readonly entry: InFlight } | { readonly error: QueryError };
-
-/** Names, inputs and limits; what passes is in flight. */
-function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
-  const { config } = dispatching.options;
-  const { request, principal } = query;
-  if (dispatching.table.size >= config.inFlightMax) {
-    const message = `this gateway has ${String(config.inFlightMax)} queries in flight, its limit`;
-    return { error: queryError('overloaded', message) };
-  }
-  if (dispatching.table.ofTenant(principal.tenant) >= config.inFlightPerTenantMax) {
-    const most = String(config.inFlightPerTenantMax);
-    const message = `tenant "${principal.tenant}" has ${most} queries in flight, its limit`;
-    return { error: queryError('overloaded', message) };
-  }
-  const resolved = resolveSelector(dispatching.index, request.selector);
-  if (!resolved.ok) return { error: resolved.error };
-  const { checker } = resolved.candidates;
-  const checked = checkInputs(checker, request.inputs);
-  if (!checked.ok) return { error: checked.error };
-  const wrongOutput = request.outputs?.find(
-    (name) => !Object.hasOwn(checker.signature.outputs, name),
-  );
-  if (wrongOutput !== undefined) {
-    const known = Object.keys(checker.signature.outputs).join(', ');
-    const message = `there is no output "${wrongOutput}"; known: ${known}`;
-    return { error: queryError('bad_input', message, { output: wrongOutput }) };
-  }
-  if (checked.batch > config.batchMax) {
-    const { batchMax } = config;
-    const message = `a batch of ${String(checked.batch)} is over the limit of ${String(batchMax)}`;
-    return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
-  }
-  return {
-    entry: {
-      submit: query,
-      batch: checked.batch,
-      batchKey: checked.batchKey ?? query.queryId,
-      // As in the answer's timing, what it waited in the mailbox counts.
-      sloDueMs: query.receivedMs + (request.slo.latencyMs ?? Infinity),
-      hardDueMs: query.receivedMs + request.timeoutMs,
-      attempt: 0,
-      faults: 0,
-      placement: undefined,
-      avoid: undefined,
-    },
-  };
-}
-
-function place(dispatching: Dispatching, entry: InFlight, ctx: Context): void {
-  const error = placeQuery(dispatching, entry, ctx);
-  if (error === undefined) return;
-  answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
-}
-
-/** The one way out: removes the entry, and only then answers. */
-function answer(
-  dispatching: Dispatching,
-  ctx: Context,
-  entry: InFlight,
-  terminal: QueryAnswer,
-): void {
-  if (!dispatching.table.remove(entry)) return;
-  if (terminal.ok) {
-    ctx.metrics.observe('infaas_query_ms', terminal.timing.totalMs);
-    ctx.metrics.count('infaas_answers_total', 1, { variant: terminal.servedBy.variant });
-    if (!terminal.slo.met) ctx.metrics.count('infaas_slo_missed_total');
-  } else {
-    ctx.metrics.count('infaas_refusals_total', 1, { code: terminal.error.code });
-  }
-  ctx.tell(entry.submit.replyTo, {
-    type: 'gateway.query-answered',
-    queryId: entry.submit.queryId,
-    answer: terminal,
-  });
-}
-
 function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context): void {
   const entry = dispatching.table.get(finished.queryId);
   const placement = entry?.placement;
@@ -231,7 +155,7 @@ function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context)
   const instance = worker?.instances.get(finished.instanceId);
   const { outcome } = finished;
   // Whoever refused it without a look at the queue says nothing of what is owed there.
-  if (instance !== undefined && (outcome.ok || !outcome.placeAgain)) {
+  if (instance !== undefined && (outcome.ok || outcome.retry === 'never')) {
     instance.reportedBacklogMs = finished.backlogMs;
     instance.reportedAtMs = ctx.nowMs;
     instance.sentSinceMs = 0;
@@ -246,30 +170,12 @@ function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context)
       ctx.nowMs,
     );
     answer(dispatching, ctx, entry, served);
-  } else if (outcome.placeAgain) {
-    placeAgain(dispatching, entry, finished.instanceId, outcome.error, ctx);
+  } else if (outcome.retry !== 'never') {
+    const setback = { avoid: finished.instanceId, kind: outcome.retry, why: outcome.error };
+    placeAgain(dispatching, entry, setback, ctx);
   } else {
     answer(dispatching, ctx, entry, refusedAnswer(finished.queryId, outcome.error));
   }
-}
-
-/** What held it is gone or would not have it: once more, while time and attempts last. */
-function placeAgain(
-  dispatching: Dispatching,
-  entry: InFlight,
-  avoid: string | undefined,
-  why: QueryError,
-  ctx: Context,
-): void {
-  dispatching.table.release(entry);
-  entry.faults += 1;
-  entry.avoid = avoid;
-  if (entry.faults >= dispatching.options.config.attemptsMax) {
-    answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, why));
-    return;
-  }
-  ctx.metrics.count('infaas_placed_again_total');
-  place(dispatching, entry, ctx);
 }
 
 function cancel(dispatching: Dispatching, queryId: string, ctx: Context): void {
@@ -330,65 +236,6 @@ function takeReport(
   for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
   if (isBack) orphan(dispatching, orphans, before, 'it came back under a newer epoch', ctx);
   if (isNew) placeHeld(dispatching, ctx);
-}
-
-/** A worker or an instance ended: everything it held is placed again. */
-function bury(dispatching: Dispatching, terminated: Terminated, ctx: Context): void {
-  const { index } = dispatching;
-  const { node, path } = terminated.address;
-  for (const worker of [...index.workers.values()]) {
-    if (worker.ref.node !== node) continue;
-    // This node's own epoch may have moved on since the watch; its actors are still the same.
-    if (node !== ctx.self.node && worker.ref.epoch !== terminated.address.epoch) continue;
-    if (worker.ref.path === path) {
-      loseWorker(dispatching, worker, terminated.detail, ctx);
-      return;
-    }
-    if (!path.startsWith(`${worker.ref.path}/`)) continue;
-    const instance = [...worker.instances.values()].find((candidate) => candidate.path === path);
-    const instanceId = instance?.id ?? `${worker.id}/${path.slice(path.lastIndexOf('/') + 1)}`;
-    index.removeInstance(worker, instanceId);
-    const why = `instance ${instanceId} ended (${terminated.detail})`;
-    for (const entry of dispatching.table.onInstance(worker.id, instanceId)) {
-      placeAgain(dispatching, entry, instanceId, queryError('unavailable', why), ctx);
-    }
-  }
-}
-
-function loseWorker(
-  dispatching: Dispatching,
-  worker: IndexedWorker,
-  why: string,
-  ctx: Context,
-): void {
-  dispatching.index.removeWorker(worker.id);
-  orphan(dispatching, dispatching.table.onWorker(worker.id), worker, why, ctx);
-}
-
-function orphan(
-  dispatching: Dispatching,
-  entries: readonly InFlight[],
-  worker: IndexedWorker,
-  why: string,
-  ctx: Context,
-): void {
-  ctx.log.warn('worker lost', { worker: worker.id, why });
-  const error = queryError('unavailable', `worker ${worker.id} was lost (${why})`);
-  for (const entry of entries) placeAgain(dispatching, entry, undefined, error, ctx);
-}
-
-/** Lost on the way, by nobody's fault: placed again without counting one. */
-function placeLost(dispatching: Dispatching, node: string | undefined, ctx: Context): void {
-  for (const worker of dispatching.index.workerList) {
-    if (worker.ref.node === ctx.self.node) continue;
-    if (node !== undefined && worker.ref.node !== node) continue;
-    for (const entry of dispatching.table.onWorker(worker.id)) dispatching.table.release(entry);
-  }
-  placeHeld(dispatching, ctx);
-}
-
-function placeHeld(dispatching: Dispatching, ctx: Context): void {
-  for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
 }
 
 /** One timer for all deadlines, armed for the earliest. */

@@ -4,7 +4,7 @@
  */
 
 import type { InstanceId } from '../domain/instance.ts';
-import type { QueryId, SloField } from '../domain/query.ts';
+import type { QueryId } from '../domain/query.ts';
 import type { WorkerId } from '../domain/worker.ts';
 import type { IndexedVariant } from './fleet-index.ts';
 import type { SubmitQuery } from './protocol.ts';
@@ -16,7 +16,6 @@ export interface Placement {
   /** Undefined until the worker says which instance got it. */
   instanceId: InstanceId | undefined;
   readonly placedMs: number;
-  readonly missed: readonly SloField[];
   readonly reason: string;
 }
 
@@ -28,10 +27,12 @@ export interface InFlight {
   readonly hardDueMs: number;
   /** Grows with every placement; an answer to an older one is stale. */
   attempt: number;
-  /**
-   * Placements that ended because what held the query died: bounded, for a query may be the cause.
-   */
-  faults: number;
+  /** Placements that an instance or its worker would not have. */
+  refusals: number;
+  /** Placements that ended with the engine that ran it: the query may be the cause. */
+  suspicions: number;
+  /** Placements that lost their holder by no fault of the query. */
+  losses: number;
   /** Undefined while held for want of anywhere to place it. */
   placement: Placement | undefined;
   avoid: InstanceId | undefined;

@@ -4,43 +4,28 @@
 
 import type { ActorContext } from '../../runtime/actor.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
-import {
-  type FleetView,
-  selectionPolicies,
-  type SelectionPolicyName,
-} from '../policy/selection/index.ts';
-import type { FleetIndex, IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
-import type { InFlight, InFlightTable } from './in-flight.ts';
+import { type FleetView, selectionPolicies } from '../policy/selection/index.ts';
+import { answer } from './answering.ts';
+import { refusedAnswer } from './answers.ts';
+import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
+import type { Dispatching } from './dispatching.ts';
+import type { InFlight } from './in-flight.ts';
 import type { DispatcherMessage } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
-export interface DispatcherConfig {
-  readonly mailboxMax: number;
-  readonly inFlightMax: number;
-  readonly inFlightPerTenantMax: number;
-  /** Largest batch of a client's own in one query. */
-  readonly batchMax: number;
-  /** Times a query may be placed before what kept killing its holder is taken to be the query. */
-  readonly attemptsMax: number;
-  readonly selection: SelectionPolicyName;
-  /** Expected cost of the way to an instance and back, ms. */
-  readonly hopMs: number;
-}
-
-export interface DispatcherOptions {
-  readonly config: DispatcherConfig;
-}
-
-export interface Dispatching {
-  readonly options: DispatcherOptions;
-  readonly index: FleetIndex;
-  readonly table: InFlightTable;
-  busConnected: boolean;
-  wakeAtMs: number;
+/** Places the query, holds it while the bus is away, or answers why it cannot be served. */
+export function place(
+  dispatching: Dispatching,
+  entry: InFlight,
+  ctx: ActorContext<DispatcherMessage>,
+): void {
+  const error = placeQuery(dispatching, entry, ctx);
+  if (error === undefined) return;
+  answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
 }
 
 /** Returns why the query cannot be served, or undefined when it was placed or is held. */
-export function placeQuery(
+function placeQuery(
   dispatching: Dispatching,
   entry: InFlight,
   ctx: ActorContext<DispatcherMessage>,
@@ -88,7 +73,6 @@ export function placeQuery(
     workerEpoch: worker.ref.epoch,
     instanceId: instance?.id,
     placedMs: ctx.nowMs,
-    missed: selection.missed,
     reason: selection.reason,
   });
   ctx.tell(worker.ref, {
@@ -107,7 +91,8 @@ export function placeQuery(
     inputs: request.inputs,
     outputs: request.outputs,
     batch: entry.batch,
-    batchKey: entry.batchKey,
+    // One that may have killed its engine runs alone, lest it takes others with it.
+    batchKey: entry.suspicions > 0 ? entry.submit.queryId : entry.batchKey,
     sloBudgetMs: entry.sloDueMs - ctx.nowMs,
     rejectLate: request.onMiss === 'reject',
     replyTo: ctx.self,

@@ -100,7 +100,6 @@ export interface CheckedInputs {
    * have to have in common is too large to compare.
    */
   readonly batchKey: string | undefined;
-  readonly carriesState: boolean;
 }
 
 export type InputCheck = CheckedInputs | { readonly ok: false; readonly error: QueryError };
@@ -111,7 +110,6 @@ export type InputCheck = CheckedInputs | { readonly ok: false; readonly error: Q
  */
 export function checkInputs(checker: InputChecker, inputs: NamedTensors): InputCheck {
   let batch = -1;
-  let carriesState = false;
   for (const name of checker.required) {
     if (inputs[name] === undefined) {
       const spec = checker.signature.inputs[name];
@@ -142,10 +140,9 @@ export function checkInputs(checker: InputChecker, inputs: NamedTensors): InputC
       }
       batch = size;
     }
-    if (spec.state !== undefined) carriesState = true;
   }
   const batchKey = checker.keyed ? batchKeyOf(checker.signature, inputs) : '';
-  return { ok: true, batch: Math.max(1, batch), batchKey, carriesState };
+  return { ok: true, batch: Math.max(1, batch), batchKey };
 }
 
 function refuse(name: string, expected: string, what: string): InputCheck {

@@ -9,6 +9,8 @@ export type InstanceMessage =
   | EngineEvent
   | { readonly type: 'instance.wait-over' }
   | { readonly type: 'instance.drain' }
+  /** What it held is given back: now it fails. */
+  | { readonly type: 'instance.end-failed'; readonly why: string }
   /** Its state as the monitor judged it. */
   | {
       readonly type: 'instance.state-judged';

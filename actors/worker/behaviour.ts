@@ -231,7 +231,7 @@ function refusedQuery(
     delivery: query.delivery,
     epoch: options.epoch(),
     instanceId: query.instanceId ?? options.id,
-    outcome: { ok: false, error: queryError(code, message), placeAgain: true },
+    outcome: { ok: false, error: queryError(code, message), retry: 'refused' },
     backlogMs: 0,
   };
 }

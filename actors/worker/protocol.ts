@@ -26,6 +26,12 @@ export interface QueryFinished {
   readonly backlogMs: number;
 }
 
+/**
+ * Whether another instance may be tried: `refused` here, `suspect` since it ran when its engine died
+ * and may be the cause, or `lost` with an instance that ended, without blame.
+ */
+export type Retry = 'never' | 'refused' | 'suspect' | 'lost';
+
 export type QueryOutcome =
   | {
       readonly ok: true;
@@ -38,8 +44,7 @@ export type QueryOutcome =
   | {
       readonly ok: false;
       readonly error: QueryError;
-      /** True when another instance may be tried (it was refused, not run). */
-      readonly placeAgain: boolean;
+      readonly retry: Retry;
     };
 
 /** What workers and their instances tell dispatchers. */

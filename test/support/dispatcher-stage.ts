@@ -36,6 +36,7 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
             inFlightPerTenantMax: 100,
             batchMax: 8,
             attemptsMax: 2,
+            lossesMax: 3,
             selection: 'cheapest',
             hopMs: 0,
             ...config,

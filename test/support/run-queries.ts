@@ -45,10 +45,12 @@ export function finishedOf<S, M>(actor: Recording<S, M>): QueryFinished[] {
     .filter((message) => message.type === 'dispatcher.query-finished');
 }
 
-/** `q1 ok`, or `q1 overloaded`, with `again` where it may be placed again. */
+const again = { never: '', refused: ' refused', suspect: ' suspect', lost: ' lost' };
+
+/** `q1 ok`, or `q1 overloaded`, and why it may be placed again. */
 export function outcomesOf<S, M>(actor: Recording<S, M>): string[] {
   return finishedOf(actor).map(({ queryId, outcome }) => {
     if (outcome.ok) return `${queryId} ok`;
-    return `${queryId} ${outcome.error.code}${outcome.placeAgain ? ' again' : ''}`;
+    return `${queryId} ${outcome.error.code}${again[outcome.retry]}`;
   });
 }

@@ -50,6 +50,7 @@ const dispatcherConfig = {
   inFlightPerTenantMax: 1_000,
   batchMax: 8,
   attemptsMax: 2,
+  lossesMax: 8,
   selection: 'cheapest',
   hopMs: 0.5,
 } as const;

@@ -9,12 +9,12 @@ import { variantOf } from '../../support/variants.ts';
 const refused: QueryOutcome = {
   ok: false,
   error: { code: 'overloaded', message: 'full', retryable: true, details: {} },
-  placeAgain: true,
+  retry: 'refused',
 };
 const failed: QueryOutcome = {
   ok: false,
   error: { code: 'inference_failed', message: 'a NaN', retryable: false, details: {} },
-  placeAgain: false,
+  retry: 'never',
 };
 
 function ready(config = {}): DispatcherStage {
@@ -93,10 +93,36 @@ describe('a query in flight', () => {
     expect(stage.placed).to.deep.equal(['q1#1 w1/v-1', 'q1#2 w2/v-1', 'q2#1 w2/v-1']);
   });
 
-  it('fails as unavailable when what held it ended twice', () => {
-    stage.submit('q1').end('w1', 'v-1');
-    stage.end('w2');
-    expect(stage.answers).to.deep.equal(['q1 unavailable']);
+  it('survives the loss of a worker and then of the engine that ran it', () => {
+    const third = ready()
+      .report('w3', { 'v-1': { backlogMs: 9 } })
+      .submit('q1');
+    third.end('w1', undefined, 'node-down');
+    third.finish('q1', { ...refused, retry: 'suspect' }).finish('q1');
+    expect(third.placed).to.deep.equal(['q1#1 w1/v-1', 'q1#2 w2/v-1', 'q1#3 w3/v-1']);
+    expect(third.answers).to.deep.equal(['q1 ok']);
+  });
+
+  it('runs with others until it may have killed its engine, and alone from then on', () => {
+    stage
+      .submit('q1')
+      .finish('q1', refused)
+      .finish('q1', { ...refused, retry: 'suspect' });
+    expect(stage.runs.map(({ run }) => run.batchKey)).to.deep.equal(['', '', 'q1']);
+  });
+
+  it('is not blamed for what it waited on when that ends', () => {
+    stage.submit('q1').finish('q1', { ...refused, retry: 'lost' });
+    stage.finish('q1', { ...refused, retry: 'lost' }).finish('q1');
+    expect(stage.answers).to.deep.equal(['q1 ok']);
+    expect(stage.runs.map(({ run }) => run.batchKey)).to.deep.equal(['', '', '']);
+  });
+
+  it('fails as unavailable when its holders keep ending', () => {
+    const falling = ready({ lossesMax: 2 }).submit('q1');
+    falling.end('w1', 'v-1');
+    falling.end('w2');
+    expect(falling.answers).to.deep.equal(['q1 unavailable']);
   });
 
   it('is placed again when the instance ends that its worker loaded for it', () => {

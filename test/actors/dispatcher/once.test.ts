@@ -10,9 +10,9 @@ import { variantOf } from '../../support/variants.ts';
 const refused: QueryOutcome = {
   ok: false,
   error: { code: 'overloaded', message: 'full', retryable: true, details: {} },
-  placeAgain: true,
+  retry: 'refused',
 };
-const failed: QueryOutcome = { ...refused, placeAgain: false };
+const failed: QueryOutcome = { ...refused, retry: 'never' };
 
 /** A step may name the query that is in flight under a number, and one of two workers. */
 interface Step {
@@ -88,14 +88,15 @@ describe('a dispatcher', () => {
     );
   });
 
-  it('never places a query oftener than its attempts, losses aside', () => {
+  it('never places a query oftener than its faults and losses may be', () => {
     const withoutLosses = anyStep.filter(({ does }) => does !== 'lost' && does !== 'bus');
     fc.assert(
       fc.property(fc.array(withoutLosses, { maxLength: 60 }), (steps) => {
-        const stage = new DispatcherStage().knows(variantOf('v'));
+        // Two faults and three losses: it was placed before the last of either, and at first.
+        const stage = new DispatcherStage({ attemptsMax: 2, lossesMax: 3 }).knows(variantOf('v'));
         stage.report('w1', { 'v-1': {} }).report('w2', { 'v-1': {} });
         play(stage, steps);
-        for (const { run } of stage.runs) expect(run.delivery.attempt).to.be.at.most(2);
+        for (const { run } of stage.runs) expect(run.delivery.attempt).to.be.at.most(4);
       }),
     );
   });

@@ -81,7 +81,7 @@ describe('a dispatcher that places a query', () => {
     const refusal = {
       ok: false,
       error: { code: 'overloaded', message: '', retryable: true, details: {} },
-      placeAgain: true,
+      retry: 'refused',
     } as const;
     stage.report('w1', { 'small-1': { backlogMs: 100 } });
     stage.report('w2', { 'small-1': { state: 'overloaded' } });

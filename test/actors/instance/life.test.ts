@@ -25,14 +25,14 @@ describe('an instance that loads', () => {
     stage.send(runQuery('q1'), runQuery('q2'));
     const failed = { type: 'instance.load-failed', message: 'no such file' } as const;
     expect(() => stage.send(failed)).to.throw('no such file');
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again', 'q2 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable refused', 'q2 unavailable refused']);
     expect(stage.accounts.at(-1)).to.include({ state: 'failed', urgent: true });
   });
 
   it('unloads when it is drained before it is loaded', () => {
     const stage = new InstanceStage();
     stage.send(runQuery('q1'), { type: 'instance.drain' });
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable lost']);
     stage.load();
     expect(stage.commands).to.deep.equal(['load-variant', 'unload-variant']);
     stage.send({ type: 'instance.variant-unloaded' });
@@ -44,7 +44,7 @@ describe('an instance with more queries than it can serve', () => {
   it('refuses what its queue cannot hold, so that it can be placed elsewhere', () => {
     const stage = new InstanceStage({}, { queueMax: 2 }).load();
     stage.send(...['q0', 'q1', 'q2', 'q3'].map((id) => runQuery(id)));
-    expect(outcomesOf(stage)).to.deep.equal(['q3 overloaded again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q3 overloaded refused']);
   });
 
   it('serves late what cannot be in time, after what can', () => {
@@ -105,7 +105,7 @@ describe('an instance with more queries than it can serve', () => {
     const { spec } = new InstanceStage();
     const refusal = spec.refuse?.(runQuery('q1'), 'mailbox-full');
     expect(refusal?.message).to.deep.include({ queryId: 'q1', instanceId: 'w1/v-1', epoch: 3 });
-    expect(refusal?.message).to.have.nested.property('outcome.placeAgain', true);
+    expect(refusal?.message).to.have.nested.property('outcome.retry', 'refused');
     expect(spec.refuse?.(cancelQuery('q1'), 'mailbox-full')).to.equal(undefined);
   });
 });
@@ -114,10 +114,10 @@ describe('an instance that drains', () => {
   it('hands back what waits, finishes what runs, and then unloads and stops', () => {
     const stage = new InstanceStage().load().forget();
     stage.send(runQuery('q0'), runQuery('q1'), { type: 'instance.drain' });
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable lost']);
     expect(stage.commands).to.deep.equal(['run-batch']);
     stage.send(runQuery('q2'));
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again', 'q2 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable lost', 'q2 unavailable lost']);
     expect(stage.finishBatch()).to.deep.equal(['q0 ok']);
     expect(stage.commands).to.deep.equal(['unload-variant']);
     stage.send({ type: 'instance.variant-unloaded' });
@@ -155,10 +155,30 @@ describe('an instance that drains', () => {
 describe('an instance and its engine', () => {
   it('do not survive each other', () => {
     const stage = new InstanceStage().load();
-    stage.send(runQuery('q0')).forget();
     expect(() => stage.send(engineLost)).to.throw('killed');
-    expect(stage.told).to.deep.equal([]);
+    expect(stage.accounts.at(-1)).to.include({ state: 'failed', urgent: true });
     expect(stage.spec.supervision.onFailure).to.equal('stop');
+  });
+
+  it('part with blame for what ran, and none for what waited', () => {
+    const stage = new InstanceStage({ latency: perBatch(20, 1) }).load();
+    stage.send(runQuery('ran'), runQuery('waited'));
+    expect(() => stage.send(engineLost)).to.throw('killed');
+    expect(outcomesOf(stage)).to.deep.equal(['ran unavailable suspect', 'waited unavailable lost']);
+  });
+
+  it('part without blame for what is to be run again one by one', () => {
+    const stage = new InstanceStage({ latency: perBatch(20, 1) }).load();
+    stage.send(runQuery('q0'), runQuery('q1'), runQuery('q2'), runQuery('q3'));
+    stage.finishBatch();
+    stage.failBatch();
+    stage.forget();
+    expect(() => stage.send(engineLost)).to.throw('killed');
+    expect(outcomesOf(stage)).to.deep.equal([
+      'q1 unavailable suspect',
+      'q2 unavailable lost',
+      'q3 unavailable lost',
+    ]);
   });
 
   it('agree on when a batch hangs: by the larger of a time and a multiple of its own', () => {

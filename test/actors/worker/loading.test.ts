@@ -40,7 +40,7 @@ describe('what a worker loads', () => {
     const stage = new WorkerStage();
     stage.knows(variantOf('gpu', { hardware: 'cuda' })).send(runQuery('q', { variantId: 'gpu' }));
     expect(stage.loads).to.deep.equal([]);
-    expect(outcomesOf(stage)).to.deep.equal(['q unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q unavailable refused']);
   });
 
   it('never takes more memory than it owns', () => {
@@ -105,7 +105,7 @@ describe('an instance that fails', () => {
     }
     stage.send(runQuery('q1'), load('v'));
     expect(stage.loads).to.deep.equal(['v-1', 'v-2', 'v-3']);
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable refused']);
     stage.advance(9_999);
     expect(stage.loads).to.have.length(3);
     stage.advance(1);
@@ -117,7 +117,7 @@ describe('an instance that fails', () => {
     stage.knows(v, variantOf('other')).end('v-1', 'failed');
     stage.send(runQuery('q1', { variantId: 'other' }), runQuery('q2'));
     expect(stage.toldInstance('other-2')).to.deep.equal(['worker.run-query q1']);
-    expect(outcomesOf(stage)).to.deep.equal(['q2 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q2 unavailable refused']);
   });
 
   it('is told to the monitor, like one that stopped', () => {

@@ -57,7 +57,7 @@ describe('the router of a worker', () => {
   it('hands back a query for a variant that it does not know or has no room for', () => {
     stage.knows(v, variantOf('huge', { memoryBytes: 100 * mebibyte }));
     stage.send(runQuery('q1', { variantId: 'new' }), runQuery('q2', { variantId: 'huge' }));
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable again', 'q2 unavailable again']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable refused', 'q2 unavailable refused']);
     const [unknown, large] = finishedOf(stage).map(({ outcome }) => outcome);
     expect(unknown)
       .to.have.nested.property('error.message')

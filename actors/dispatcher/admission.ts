@@ -1,0 +1,58 @@
+/** Whether a query may come in: names, inputs and limits. What passes is in flight. */
+
+import { type QueryError, queryError } from '../domain/outcome.ts';
+import { checkInputs } from '../domain/signature.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Dispatching } from './dispatching.ts';
+import type { SubmitQuery } from './protocol.ts';
+import { resolveSelector } from './resolve.ts';
+
+type Admission = { readonly entry: InFlight } | { readonly error: QueryError };
+
+export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
+  const { config } = dispatching.options;
+  const { request, principal } = query;
+  if (dispatching.table.size >= config.inFlightMax) {
+    const message = `this gateway has ${String(config.inFlightMax)} queries in flight, its limit`;
+    return { error: queryError('overloaded', message) };
+  }
+  if (dispatching.table.ofTenant(principal.tenant) >= config.inFlightPerTenantMax) {
+    const most = String(config.inFlightPerTenantMax);
+    const message = `tenant "${principal.tenant}" has ${most} queries in flight, its limit`;
+    return { error: queryError('overloaded', message) };
+  }
+  const resolved = resolveSelector(dispatching.index, request.selector);
+  if (!resolved.ok) return { error: resolved.error };
+  const { checker } = resolved.candidates;
+  const checked = checkInputs(checker, request.inputs);
+  if (!checked.ok) return { error: checked.error };
+  const wrongOutput = request.outputs?.find(
+    (name) => !Object.hasOwn(checker.signature.outputs, name),
+  );
+  if (wrongOutput !== undefined) {
+    const known = Object.keys(checker.signature.outputs).join(', ');
+    const message = `there is no output "${wrongOutput}"; known: ${known}`;
+    return { error: queryError('bad_input', message, { output: wrongOutput }) };
+  }
+  if (checked.batch > config.batchMax) {
+    const { batchMax } = config;
+    const message = `a batch of ${String(checked.batch)} is over the limit of ${String(batchMax)}`;
+    return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
+  }
+  return {
+    entry: {
+      submit: query,
+      batch: checked.batch,
+      batchKey: checked.batchKey ?? query.queryId,
+      // As in the answer's timing, what it waited in the mailbox counts.
+      sloDueMs: query.receivedMs + (request.slo.latencyMs ?? Infinity),
+      hardDueMs: query.receivedMs + request.timeoutMs,
+      attempt: 0,
+      refusals: 0,
+      suspicions: 0,
+      losses: 0,
+      placement: undefined,
+      avoid: undefined,
+    },
+  };
+}

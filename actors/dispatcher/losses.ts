@@ -1,0 +1,114 @@
+/**
+ * What happens to queries whose holder is gone: placed again from the in-flight table, the only
+ * source, while time and attempts last.
+ */
+
+import type { ActorContext, Terminated } from '../../runtime/actor.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
+import type { InstanceId } from '../domain/instance.ts';
+import { answer } from './answering.ts';
+import { refusedAnswer } from './answers.ts';
+import type { IndexedWorker } from './fleet-index.ts';
+import type { Retry } from '../worker/protocol.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Dispatching } from './dispatching.ts';
+import { place } from './placing.ts';
+import type { DispatcherMessage } from './protocol.ts';
+
+type Context = ActorContext<DispatcherMessage>;
+
+/** Why a query is where it was no longer. */
+export interface Setback {
+  readonly avoid: InstanceId | undefined;
+  readonly kind: Exclude<Retry, 'never'>;
+  readonly why: QueryError;
+}
+
+/**
+ * What held it is gone or would not have it: once more, while time and attempts last. Bounded
+ * tightly when it is refused or may be what killed its holder, loosely when it lost it blamelessly.
+ */
+export function placeAgain(
+  dispatching: Dispatching,
+  entry: InFlight,
+  { avoid, kind, why }: Setback,
+  ctx: Context,
+): void {
+  const { attemptsMax, lossesMax } = dispatching.options.config;
+  dispatching.table.release(entry);
+  entry.avoid = avoid;
+  if (kind === 'refused') entry.refusals += 1;
+  else if (kind === 'suspect') entry.suspicions += 1;
+  else entry.losses += 1;
+  if (
+    entry.refusals >= attemptsMax ||
+    entry.suspicions >= attemptsMax ||
+    entry.losses >= lossesMax
+  ) {
+    answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, why));
+    return;
+  }
+  ctx.metrics.count('infaas_placed_again_total');
+  place(dispatching, entry, ctx);
+}
+
+/** A worker or an instance ended: everything it held is placed again. */
+export function bury(dispatching: Dispatching, terminated: Terminated, ctx: Context): void {
+  const { index } = dispatching;
+  const { node, path } = terminated.address;
+  for (const worker of [...index.workers.values()]) {
+    if (worker.ref.node !== node) continue;
+    // This node's own epoch may have moved on since the watch; its actors are still the same.
+    if (node !== ctx.self.node && worker.ref.epoch !== terminated.address.epoch) continue;
+    if (worker.ref.path === path) {
+      loseWorker(dispatching, worker, terminated.detail, ctx);
+      return;
+    }
+    if (!path.startsWith(`${worker.ref.path}/`)) continue;
+    const instance = [...worker.instances.values()].find((candidate) => candidate.path === path);
+    const instanceId = instance?.id ?? `${worker.id}/${path.slice(path.lastIndexOf('/') + 1)}`;
+    index.removeInstance(worker, instanceId);
+    const why = queryError('unavailable', `instance ${instanceId} ended (${terminated.detail})`);
+    const setback: Setback = { avoid: instanceId, kind: 'lost', why };
+    for (const entry of dispatching.table.onInstance(worker.id, instanceId)) {
+      placeAgain(dispatching, entry, setback, ctx);
+    }
+  }
+}
+
+function loseWorker(
+  dispatching: Dispatching,
+  worker: IndexedWorker,
+  why: string,
+  ctx: Context,
+): void {
+  dispatching.index.removeWorker(worker.id);
+  orphan(dispatching, dispatching.table.onWorker(worker.id), worker, why, ctx);
+}
+
+export function orphan(
+  dispatching: Dispatching,
+  entries: readonly InFlight[],
+  worker: IndexedWorker,
+  why: string,
+  ctx: Context,
+): void {
+  ctx.log.warn('worker lost', { worker: worker.id, why });
+  const error = queryError('unavailable', `worker ${worker.id} was lost (${why})`);
+  const setback: Setback = { avoid: undefined, kind: 'lost', why: error };
+  for (const entry of entries) placeAgain(dispatching, entry, setback, ctx);
+}
+
+/** Lost on the way, by nobody's fault: placed again without counting one. */
+export function placeLost(dispatching: Dispatching, node: string | undefined, ctx: Context): void {
+  for (const worker of dispatching.index.workerList) {
+    if (worker.ref.node === ctx.self.node) continue;
+    if (node !== undefined && worker.ref.node !== node) continue;
+    for (const entry of dispatching.table.onWorker(worker.id)) dispatching.table.release(entry);
+  }
+  placeHeld(dispatching, ctx);
+}
+
+export function placeHeld(dispatching: Dispatching, ctx: Context): void {
+  for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
+}

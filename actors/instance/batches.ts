@@ -1,0 +1,147 @@
+/**
+ * An instance's batches: formed when the engine is free, run one at a time, their results given to
+ * the queries; a failed batch is run again one by one, so that one bad input fails alone.
+ */
+
+import type { ActorContext } from '../../runtime/actor.ts';
+import { assert } from '../../runtime/assert.ts';
+import { queryError } from '../domain/outcome.ts';
+import { batchPolicies } from '../policy/batching/index.ts';
+import type { EngineEvent } from './engine-port.ts';
+import { arrivalsPerMs, observeRatio } from './pace.ts';
+import type { InstanceMessage } from './protocol.ts';
+import { alikeIn, settleLate, takeBatch, type Waiting } from './queue.ts';
+import { account, finish, profiledMs, type Running, type Serving, unload } from './serving.ts';
+
+export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
+  if (serving.running !== undefined || serving.state === 'loading') return;
+  const suspect = serving.suspects.shift();
+  if (suspect !== undefined) {
+    run(serving, [suspect], ctx);
+    return;
+  }
+  dropLate(serving, ctx);
+  const head = serving.queue[0];
+  if (head === undefined) return;
+  const { batchKey } = head.query;
+  const plan = batchPolicies[serving.options.config.batching]({
+    nowMs: ctx.nowMs,
+    queue: alikeIn(serving.queue, batchKey, serving.latencyMs.length),
+    latencyMs: slowed(serving),
+    arrivalsPerMs: arrivalsPerMs(serving.pace, ctx.nowMs),
+  });
+  if (plan.do === 'wait') {
+    ctx.after(plan.untilMs - ctx.nowMs, 'wait', { type: 'instance.wait-over' });
+    return;
+  }
+  run(serving, takeBatch(serving.queue, batchKey, plan.count), ctx);
+}
+
+/** The latency table as observed here; made anew only when the pace has moved by more than 5 %. */
+function slowed(serving: Serving): Float64Array {
+  const { slowdown } = serving.pace;
+  if (Math.abs(serving.slowed.slowdown / slowdown - 1) >= 0.05) {
+    serving.slowed = { slowdown, latencyMs: serving.latencyMs.map((ms) => ms * slowdown) };
+  }
+  return serving.slowed.latencyMs;
+}
+
+function dropLate(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
+  const alone = (size: number): number => profiledMs(serving, size) * serving.pace.slowdown;
+  for (const waiting of settleLate(serving.queue, ctx.nowMs, alone)) {
+    const waitedMs = (ctx.nowMs - waiting.arrivedMs).toFixed(1);
+    const where = `the queue of ${serving.options.id}`;
+    const message = `dropped after ${waitedMs} ms in ${where}: it cannot finish in time`;
+    finish(serving, ctx, waiting, {
+      ok: false,
+      error: queryError('deadline_exceeded', message),
+      retry: 'never',
+    });
+  }
+}
+
+function run(
+  serving: Serving,
+  queries: readonly Waiting[],
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  const { id, engine, config } = serving.options;
+  let size = 0;
+  for (const waiting of queries) size += waiting.size;
+  const profiled = profiledMs(serving, size);
+  serving.batches += 1;
+  serving.running = {
+    batchId: serving.batches,
+    queries,
+    startedMs: ctx.nowMs,
+    size,
+    profiledMs: profiled,
+  };
+  ctx.tell(engine, {
+    type: 'engine.run-batch',
+    instanceId: id,
+    batchId: serving.batches,
+    queries: queries.map(({ query }) => ({
+      inputs: query.inputs,
+      batch: query.batch,
+      outputs: query.outputs,
+    })),
+    hangMs: Math.max(config.hangMs, profiled * serving.pace.slowdown * config.hangFactor),
+  });
+}
+
+function takeRunning(serving: Serving, batchId: number): Running {
+  const { running } = serving;
+  assert(running?.batchId === batchId, `batch ${String(batchId)} is the one that runs`);
+  serving.running = undefined;
+  return running;
+}
+
+export function finishBatch(
+  serving: Serving,
+  ran: Extract<EngineEvent, { type: 'instance.batch-ran' }>,
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  const running = takeRunning(serving, ran.batchId);
+  assert(ran.results.length === running.queries.length, 'one result a query');
+  const ratio = running.profiledMs > 0 ? ran.inferMs / running.profiledMs : 1;
+  observeRatio(serving.pace, ratio);
+  running.queries.forEach((waiting, index) => {
+    finish(serving, ctx, waiting, {
+      ok: true,
+      outputs: ran.results[index] ?? {},
+      batchSize: running.size,
+      queueMs: running.startedMs - waiting.arrivedMs,
+      inferMs: ran.inferMs,
+    });
+  });
+  account(serving, ctx, { finished: running.queries.length, busyMs: ran.inferMs, ratio });
+  goOn(serving, ctx);
+}
+
+export function failBatch(
+  serving: Serving,
+  batchId: number,
+  why: string,
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  const running = takeRunning(serving, batchId);
+  const [only] = running.queries;
+  if (running.queries.length > 1) {
+    serving.suspects.push(...running.queries);
+  } else if (only !== undefined) {
+    const message = `${serving.options.variant.id} failed on this input: ${why}`;
+    finish(serving, ctx, only, {
+      ok: false,
+      error: queryError('inference_failed', message, { variant: serving.options.variant.id }),
+      retry: 'never',
+    });
+  }
+  goOn(serving, ctx);
+}
+
+/** After a batch: the next one, or, when draining, the end. */
+function goOn(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
+  startBatch(serving, ctx);
+  if (serving.state === 'draining' && serving.running === undefined) unload(serving, ctx);
+}

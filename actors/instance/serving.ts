@@ -1,0 +1,135 @@
+/**
+ * What an instance knows while it serves, and what it says of itself: the outcome of each query to
+ * the dispatcher that owns it, and its accounts to the monitor.
+ */
+
+import type { ActorContext, Ref } from '../../runtime/actor.ts';
+import type { InstanceId, InstanceState } from '../domain/instance.ts';
+import { type OutcomeCode, queryError } from '../domain/outcome.ts';
+import type { Variant } from '../domain/variant.ts';
+import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { BatchPolicyName } from '../policy/batching/index.ts';
+import type { QueryOutcome, Retry } from '../worker/protocol.ts';
+import type { EngineCommand } from './engine-port.ts';
+import type { Pace } from './pace.ts';
+import type { InstanceMessage } from './protocol.ts';
+import type { Waiting } from './queue.ts';
+
+export interface InstanceConfig {
+  readonly queueMax: number;
+  readonly mailboxMax: number;
+  readonly batching: BatchPolicyName;
+  /** A batch counts as hung after this, or after `hangFactor` times its predicted time. */
+  readonly hangMs: number;
+  readonly hangFactor: number;
+}
+
+export interface InstanceOptions {
+  readonly id: InstanceId;
+  readonly epoch: () => number;
+  readonly variant: Variant;
+  readonly engine: Ref<EngineCommand>;
+  readonly monitor: Ref<MonitorMessage>;
+  readonly config: InstanceConfig;
+}
+
+export interface Running {
+  readonly batchId: number;
+  readonly queries: readonly Waiting[];
+  readonly startedMs: number;
+  readonly size: number;
+  /** By the profile, without slowdown. */
+  readonly profiledMs: number;
+}
+
+export interface Serving {
+  readonly options: InstanceOptions;
+  readonly latencyMs: Float64Array;
+  slowed: { readonly slowdown: number; readonly latencyMs: Float64Array };
+  /** Engine time that one more query owes, at the batch that pays. */
+  readonly owedMs: number;
+  readonly saturationQps: number;
+  readonly pace: Pace;
+  readonly queue: Waiting[];
+  /** Queries of a failed batch, run one by one so that one bad input fails alone. */
+  readonly suspects: Waiting[];
+  state: InstanceState;
+  running: Running | undefined;
+  batches: number;
+  memoryBytes: number;
+  readyAtMs: number;
+}
+
+export function isServing(state: InstanceState): boolean {
+  return state === 'active' || state === 'overloaded' || state === 'interfered';
+}
+
+/** T(b) by the profile; beyond its largest batch in proportion. */
+export function profiledMs(serving: Serving, size: number): number {
+  const last = serving.latencyMs.length - 1;
+  const ms = serving.latencyMs[Math.min(size, last)] ?? 0;
+  return size <= last ? ms : (ms * size) / last;
+}
+
+/** Not served here: another instance may take it. */
+export function refused(code: OutcomeCode, message: string, retry: Retry): QueryOutcome {
+  return { ok: false, error: queryError(code, message), retry };
+}
+
+export function finish(
+  serving: Serving,
+  ctx: ActorContext<InstanceMessage>,
+  waiting: Waiting,
+  outcome: QueryOutcome,
+): void {
+  ctx.tell(waiting.query.replyTo, {
+    type: 'dispatcher.query-finished',
+    queryId: waiting.query.queryId,
+    delivery: waiting.query.delivery,
+    epoch: serving.options.epoch(),
+    instanceId: serving.options.id,
+    outcome,
+    backlogMs: backlogMs(serving, ctx.nowMs),
+  });
+}
+
+/** Profiled milliseconds of work queued and running; observers apply the slowdown themselves. */
+function backlogMs(serving: Serving, nowMs: number): number {
+  const { running } = serving;
+  const left = running === undefined ? 0 : running.profiledMs - (nowMs - running.startedMs);
+  return Math.max(0, left) + serving.owedMs * (serving.queue.length + serving.suspects.length);
+}
+
+interface Account {
+  readonly finished?: number;
+  readonly busyMs?: number;
+  readonly ratio?: number;
+  readonly urgent?: boolean;
+}
+
+export function account(serving: Serving, ctx: ActorContext<InstanceMessage>, done: Account): void {
+  const { options } = serving;
+  ctx.tell(options.monitor, {
+    type: 'monitor.instance-observed',
+    instanceId: options.id,
+    variantId: options.variant.id,
+    path: ctx.self.path,
+    state: serving.state,
+    queued: serving.queue.length + serving.suspects.length,
+    backlogMs: backlogMs(serving, ctx.nowMs),
+    loadLeftMs: serving.state === 'loading' ? Math.max(0, serving.readyAtMs - ctx.nowMs) : 0,
+    memoryBytes: serving.memoryBytes,
+    saturationQps: serving.saturationQps,
+    finished: done.finished ?? 0,
+    busyMs: done.busyMs ?? 0,
+    ratio: done.ratio,
+    urgent: done.urgent ?? false,
+  });
+}
+
+export function unload(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
+  ctx.tell(serving.options.engine, {
+    type: 'engine.unload-variant',
+    instanceId: serving.options.id,
+  });
+}
