@@ -70,6 +70,8 @@ const workerConfig = z.object({
   mailboxMax: count.default(20_000),
   instancesMax: count.default(256),
   /** Instances to keep of each variant, by variant name. */
+  /** How long a closing worker waits for what it runs. */
+  drainMs: z.int().min(0).default(10_000),
   preload: z.record(z.string(), count).default({}),
   /** Memory a worker needs before anything is loaded. */
   baseMemoryBytes: count.default(200 * 1024 * 1024),

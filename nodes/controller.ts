@@ -1,10 +1,10 @@
 /** The root of the controller's node, which holds a gateway too. */
 
-import { controllerNode } from './membership.ts';
+import { controllerNode, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode } from './node.ts';
 import { addController, registerModels } from './parts/controller-part.ts';
-import { addGateway } from './parts/gateway-part.ts';
+import { addDispatcher, openGateways } from './parts/gateway-part.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
 export interface ControllerSettings extends ListenSettings {
@@ -25,13 +25,11 @@ export async function startController(settings: ControllerSettings): Promise<Run
     logLevel: settings.logLevel ?? defaultLogLevel,
     natsUrl: settings.nats,
   });
+  const membership = openMembership(node);
   const controller = addController(node, settings.dataDir);
-  const gateway = await addGateway(node, settings);
-  node.host.tell(controller.controller, {
-    type: 'controller.attach-dispatcher',
-    dispatcher: gateway.dispatcher,
-  });
+  const dispatcher = addDispatcher(node, membership);
   const count = await registerModels(node, controller, variants);
+  const gateway = await openGateways(node, dispatcher, settings);
   return {
     describe: () =>
       `controller with ${String(count)} variants given, ` +

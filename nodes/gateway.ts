@@ -2,9 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 
-import { joinSystem } from './membership.ts';
+import { openMembership } from './membership.ts';
 import { createNode } from './node.ts';
-import { addGateway } from './parts/gateway-part.ts';
+import { addDispatcher, openGateways } from './parts/gateway-part.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
 export interface GatewaySettings extends ListenSettings {
@@ -21,11 +21,10 @@ export async function startGateway(settings: GatewaySettings): Promise<RunningNo
     logLevel: settings.logLevel ?? defaultLogLevel,
     natsUrl: settings.nats,
   });
-  const gateway = await addGateway(node, settings);
-  await joinSystem({
-    node,
-    attachments: () => [{ type: 'controller.attach-dispatcher', dispatcher: gateway.dispatcher }],
-  });
+  const membership = openMembership(node);
+  const dispatcher = addDispatcher(node, membership);
+  await membership.join();
+  const gateway = await openGateways(node, dispatcher, settings);
   return {
     describe: () => `gateway ${name} at ${gateway.url} on ${settings.nats}`,
     facts: { name, url: gateway.url, httpUrl: gateway.httpUrl, natsUrl: settings.nats },

@@ -1,6 +1,7 @@
 /**
  * Joining: asks the controller for an epoch until it answers, and again after a stall; attaches
- * this node's parts whenever the controller comes up, so that a restarted one learns of them.
+ * this node's parts whenever the controller comes up or asks, so that a restarted one learns of
+ * them.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -15,33 +16,35 @@ export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/contr
 const askAgainMs = 500;
 const stillWaitingMs = 3_000;
 
-export interface MembershipOptions {
-  readonly node: Node;
-  /** Messages that tell the controller what lives here, made anew for each attachment. */
-  readonly attachments: () => readonly ControllerMessage[];
+export interface Membership {
+  /** What lives here, told to the controller at each attachment. */
+  readonly attachments: ControllerMessage[];
+  /** Resolves when the node has its first epoch; at once where it has one without asking. */
+  join(): Promise<void>;
 }
 
-/** Resolves when the node has its first epoch. */
-export async function joinSystem(options: MembershipOptions): Promise<void> {
-  const { node, attachments } = options;
+/** Opened before anything else of a node: from then on the controller can ask for attachments. */
+export function openMembership(node: Node): Membership {
   const { host, remoting, clock, log } = node;
-  if (remoting === undefined) return;
+  const attachments: ControllerMessage[] = [];
   let asking: string | undefined;
   let joined: (() => void) | undefined;
-  const firstJoin = new Promise<void>((resolve) => {
-    joined = resolve;
-  });
   const attach = (): void => {
-    for (const message of attachments()) host.tell(controllerRef, message);
+    if (host.epoch === 0) return;
+    for (const message of attachments) host.tell(controllerRef, message);
   };
   const replyTo = host.port<JoinOutcome>('join', (outcome) => {
+    if (outcome.type === 'node.attach-wanted') {
+      attach();
+      return;
+    }
     if (outcome.requestId !== asking) return;
     asking = undefined;
     if (outcome.type === 'node.join-refused') {
       node.fail(new Error(`the controller refused this node: ${outcome.message}`));
       return;
     }
-    if (outcome.epoch > host.epoch) remoting.setEpoch(outcome.epoch);
+    if (outcome.epoch > host.epoch) remoting?.setEpoch(outcome.epoch);
     log.info('joined', { epoch: outcome.epoch });
     attach();
     joined?.();
@@ -65,14 +68,23 @@ export async function joinSystem(options: MembershipOptions): Promise<void> {
       ask(requestId, sinceMs);
     });
   };
-  const join = (): void => {
+  const askAnew = (): void => {
     asking = randomUUID();
     ask(asking, clock.nowMs());
   };
-  node.onStalled = join;
-  remoting.onNode((event) => {
-    if (event.type === 'up' && event.kind === 'controller' && host.epoch > 0) attach();
+  node.onStalled = askAnew;
+  remoting?.onNode((event) => {
+    if (event.type === 'up' && event.kind === 'controller') attach();
   });
-  join();
-  await firstJoin;
+  return {
+    attachments,
+    join: async () => {
+      if (host.epoch > 0) return;
+      const firstJoin = new Promise<void>((resolve) => {
+        joined = resolve;
+      });
+      askAnew();
+      await firstJoin;
+    },
+  };
 }

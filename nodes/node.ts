@@ -5,7 +5,7 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 
-import type { ActorHost } from '../runtime/actor.ts';
+import type { ActorHost, Address } from '../runtime/actor.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createNactHost } from '../runtime/nact-host.ts';
@@ -41,6 +41,8 @@ export interface Node {
   /** Rejects never, resolves when this node must end: why, for people. */
   readonly failed: Promise<Error>;
   fail(error: Error): void;
+  /** Without this root actor the node is of no use: when it ends, the node does. */
+  failWith(actor: Address): void;
   /** Called when this process stood still so long that it has to join again. */
   onStalled: (() => void) | undefined;
   /** True from `close` on: whoever asks again and again stops asking. */
@@ -65,6 +67,11 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const node: Node = {
     ...{ name, kind, incarnation, host, clock, log, metrics, config, bus, failed, fail },
+    failWith: (actor) => {
+      host.watch(actor, ({ address, detail }) => {
+        if (!node.closing) fail(new Error(`${address.path} of ${name} ended: ${detail}`));
+      });
+    },
     remoting: undefined,
     onStalled: undefined,
     closing: false,

@@ -11,11 +11,11 @@ import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
 import { spawnWorker, type SpawnedWorker } from './adapters/worker-process.ts';
-import { controllerNode } from './membership.ts';
+import { controllerNode, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode } from './node.ts';
 import { addController, registerModels } from './parts/controller-part.ts';
-import { addGateway } from './parts/gateway-part.ts';
+import { addDispatcher, openGateways } from './parts/gateway-part.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
 import { addWorker, parseCores, type WorkerSlice } from './parts/worker-part.ts';
 
@@ -61,20 +61,15 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       ...{ name: controllerNode, kind: 'controller' as const, config, logLevel },
       natsUrl: bus.url,
     });
+    const membership = openMembership(node);
     const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
     opened.push(() => controller.close());
     if (settings.workers === 1) {
-      const { worker, engine } = addWorker(node, settings);
+      const { engine } = addWorker(node, membership, settings);
       opened.push(() => engine.shutdown());
-      node.host.tell(controller.controller, { type: 'controller.attach-worker', worker });
     }
     opened.push(() => node.close());
-    const gateway = await addGateway(node, settings);
-    opened.push(() => gateway.close());
-    node.host.tell(controller.controller, {
-      type: 'controller.attach-dispatcher',
-      dispatcher: gateway.dispatcher,
-    });
+    const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
     const spawned = coresByWorker.map((cores, index) =>
       spawnWorker({
@@ -85,6 +80,9 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     );
     opened.push(() => Promise.all(spawned.map((worker) => worker.stop())));
     await Promise.all(spawned.map((worker) => worker.ready));
+    // Last, and so the first to close: what is in flight is answered while the workers live.
+    const gateway = await openGateways(node, dispatcher, settings);
+    opened.push(() => gateway.close());
     return {
       url: gateway.url,
       httpUrl: gateway.httpUrl,

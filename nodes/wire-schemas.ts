@@ -146,6 +146,7 @@ const schemas = [
   }),
   z.object({ type: z.literal('node.joined'), requestId: z.string(), epoch: z.number() }),
   z.object({ type: z.literal('node.join-refused'), requestId: z.string(), message: z.string() }),
+  z.object({ type: z.literal('node.attach-wanted') }),
   z.object({ type: z.literal('controller.attach-dispatcher'), dispatcher: ref }),
   z.object({ type: z.literal('controller.attach-worker'), worker: ref }),
   registryChanged('dispatcher.registry-changed'),
@@ -166,13 +167,14 @@ const schemas = [
     outputs: names,
     batch: z.int().positive(),
     batchKey: z.string(),
-    sloBudgetMs: budgetMs,
+    sloLeadMs: budgetMs,
     rejectLate: z.boolean(),
     replyTo: ref,
   }),
   z.object({
     type: z.literal('worker.cancel-query'),
     queryId: z.string(),
+    variantId: z.string(),
     instanceId: optionalText,
   }),
   z.object({
@@ -208,11 +210,20 @@ const byType: ReadonlyMap<string, BodySchema> = new Map(
 /** The types that may cross a process; tests hold them against the protocols. */
 export const wireTypes: readonly string[] = [...byType.keys()];
 
+/** Of one attempt at one query, within its budget. */
+const needDelivery: ReadonlySet<string> = new Set([
+  'worker.run-query',
+  'dispatcher.query-finished',
+  'dispatcher.query-assigned',
+]);
+
 export const bodyDecoders: BodyDecoders = {
-  decode(type, body) {
+  decode(type, body, delivered) {
     const schema = byType.get(type);
     if (schema === undefined)
       throw new FrameRejected(`no message of type "${type}" is taken`, type);
+    if (!delivered && needDelivery.has(type))
+      throw new FrameRejected(`a "${type}" message does not say how it is delivered`, type);
     const parsed = schema.safeParse(body);
     if (parsed.success) return parsed.data;
     const why = z.prettifyError(parsed.error ?? new z.ZodError([]));

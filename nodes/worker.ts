@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 
-import { joinSystem } from './membership.ts';
+import { openMembership } from './membership.ts';
 import { createNode } from './node.ts';
 import { addWorker, type WorkerSlice } from './parts/worker-part.ts';
 import { configOf, defaultLogLevel, type RootSettings, type RunningNode } from './parts/root.ts';
@@ -21,17 +21,17 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningNode
     logLevel: settings.logLevel ?? defaultLogLevel,
     natsUrl: settings.nats,
   });
-  const { worker, engine, hardware } = addWorker(node, settings);
-  await joinSystem({
-    node,
-    attachments: () => [{ type: 'controller.attach-worker', worker }],
-  });
+  const membership = openMembership(node);
+  const { engine, hardware, drain } = addWorker(node, membership, settings);
+  await membership.join();
   const units = hardware.map((kind) => `${String(kind.units)} ${kind.kind} units`).join(', ');
   return {
     describe: () => `worker ${name} (${units}) on ${settings.nats}`,
     facts: { name, natsUrl: settings.nats },
     failed: node.failed,
     close: async () => {
+      node.closing = true;
+      await drain();
       await node.close();
       await engine.shutdown();
     },

@@ -184,6 +184,10 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
       this.deadLetters.add({ node: this.node, epoch: this.#epoch, path }, message, 'no-such-actor');
       return 'no-such-actor';
     }
+    if (!takesFromOthers(cell.spec, message)) {
+      this.deadLetters.add(cell.ref, message, 'not-for-others');
+      return 'not-for-others';
+    }
     return cell.offer(message);
   }
 
@@ -276,4 +280,10 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
       this.incidents.absorb(what, cell.path, error);
     }
   }
+}
+
+/** Whether another node may send this to an actor of that spec: its refs are not capabilities. */
+function takesFromOthers({ remoteTypes }: AnySpec, message: unknown): boolean {
+  if (remoteTypes === undefined) return true;
+  return remoteTypes.includes((message as { readonly type: string }).type);
 }

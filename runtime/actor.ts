@@ -92,6 +92,8 @@ export interface ActorSpec<S, M> {
   readonly mailboxMax: number;
   /** Which lane a message takes; without it everything is work. */
   readonly laneOf?: (message: M) => Lane;
+  /** The types it takes from other nodes; without it all. The rest are counted dead letters. */
+  readonly remoteTypes?: readonly string[];
   /** Last words, after the children stopped. `ctx` may tell, nothing else. A throw is counted. */
   readonly onStop?: (state: S, ctx: ActorContext<M>) => void;
   /**
@@ -114,6 +116,7 @@ export function refusal<T>(to: Ref<T>, message: T): Refusal {
 export type DeadLetterReason =
   | RefusalReason
   | 'no-such-actor'
+  | 'not-for-others'
   | 'stale-epoch'
   | 'node-unreachable'
   | 'bus-refused'

@@ -13,5 +13,10 @@ export function assert(condition: unknown, what: string): asserts condition {
 
 /** The end of every total `switch`. */
 export function assertNever(value: never): never {
-  throw new AssertionFailed(`unexpected value: ${JSON.stringify(value)}`);
+  const given: unknown = value;
+  const type = typeof given === 'object' && given !== null && 'type' in given ? given.type : given;
+  // Never the whole value: it may be a message with tensors, and logs are no place for payloads.
+  throw new AssertionFailed(
+    `unexpected value: ${typeof type === 'string' ? type.slice(0, 200) : typeof type}`,
+  );
 }

@@ -35,9 +35,19 @@ export class DeadLetters implements DeadLetterCounter {
 
   add(to: Address, message: unknown, reason: DeadLetterReason): void {
     const address = { node: to.node, epoch: to.epoch, path: to.path };
-    this.#kept[this.#total % this.#keptMax] = { to: address, message, reason };
+    this.#kept[this.#total % this.#keptMax] = {
+      to: address,
+      message: withoutBody(message),
+      reason,
+    };
     this.#total += 1;
     this.#counts.set(reason, this.countOf(reason) + 1);
     this.#metrics.count('actor_dead_letters', 1, { reason });
   }
+}
+
+/** Of a typed message its type only: a kept body would keep tensors and whole frames alive. */
+function withoutBody(message: unknown): unknown {
+  if (typeof message !== 'object' || message === null || !('type' in message)) return message;
+  return { type: message.type };
 }

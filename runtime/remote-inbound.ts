@@ -21,9 +21,10 @@ import { decodeEnvelope, type Delivery, type Envelope } from './wire/envelope.ts
 export interface BodyDecoders {
   /**
    * The message of this type, checked. `body` is the message as it was sent, with its `type` and
-   * without its `delivery`, which is attached to what this returns. Throws FrameRejected.
+   * without its `delivery`, which is attached to what this returns; `delivered` says whether it has
+   * one. Throws FrameRejected.
    */
-  decode(type: string, body: unknown): unknown;
+  decode(type: string, body: unknown, delivered: boolean): unknown;
 }
 
 export interface InboundOptions {
@@ -120,7 +121,7 @@ export class Inbound {
       throw new FrameRejected(`the body of a ${type.slice(0, 64)} is no object`, toPath);
     }
     (body as { type: string }).type = type;
-    const message = this.options.decoders.decode(type, body);
+    const message = this.options.decoders.decode(type, body, delivery !== undefined);
     if (delivery !== undefined) {
       (message as { delivery: Delivery }).delivery = lessLateness(delivery, latenessMs);
     }

@@ -191,10 +191,13 @@ class BusRemoting implements Remoting {
   setEpoch(epoch: number): void {
     const { host } = this.options;
     assert(epoch > host.epoch, "a node's epochs only grow");
-    if (host.epoch > 0) this.incoming.forgetAll();
+    const again = host.epoch > 0;
+    if (again) this.incoming.forgetAll();
     host.epoch = epoch;
     this.pulse.beatNow();
     this.outgoing.assertAll();
+    // What was told to our former life is dropped as stale, if it was sent at all.
+    if (again) this.tellLoss(undefined);
   }
 
   declareDown(node: NodeId, epoch: number): void {
@@ -230,6 +233,8 @@ class BusRemoting implements Remoting {
       onStalled: (stalledMs) => {
         log.warn('this process stood still', { node, stalledMs });
         this.options.onStalled?.(stalledMs);
+        // The others took us for dead, and refused what was meant for us.
+        this.tellLoss(undefined);
       },
       onTick: this.report,
       onUndecodable: (error) => {
@@ -278,13 +283,17 @@ class BusRemoting implements Remoting {
     this.pulse.beatNow();
     this.incoming.resend();
     this.outgoing.assertAll();
-    for (const listener of this.lossListeners) listener(undefined);
+    this.tellLoss(undefined);
   };
 
   private readonly mayHaveLost = (node: NodeId): void => {
     this.outgoing.assertAll(node);
-    for (const listener of this.lossListeners) listener(node);
+    this.tellLoss(node);
   };
+
+  private tellLoss(node: NodeId | undefined): void {
+    for (const listener of this.lossListeners) listener(node);
+  }
 
   private readonly tellNodeEvent = (event: NodeEvent): void => {
     const { type, node, epoch, kind, why } = event;

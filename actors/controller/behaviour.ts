@@ -5,7 +5,7 @@
  */
 
 import type { ActorContext, ActorSpec, Address, Ref } from '../../runtime/actor.ts';
-import { formatAddress } from '../../runtime/actor.ts';
+import { formatAddress, refOf } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { type EpochRecords, grantEpoch } from '../../runtime/membership.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
@@ -14,7 +14,7 @@ import type { DispatcherMessage } from '../dispatcher/protocol.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { RegistrarMessage } from '../registrar/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
-import type { ControllerMessage, JoinNode, StoreCommand } from './protocol.ts';
+import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
 
 export interface ControllerConfig {
   readonly mailboxMax: number;
@@ -50,8 +50,9 @@ export function controllerSpec(
   options: ControllerOptions,
 ): ActorSpec<Controlling, ControllerMessage> {
   return {
-    start: () => {
+    start: (ctx) => {
       const { epochs, variants } = options.stored();
+      askForAttachments(epochs, ctx);
       return {
         options,
         variants: new Map(variants.map((variant) => [variant.id, variant])),
@@ -65,6 +66,11 @@ export function controllerSpec(
     behaviour: controllerBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.config.mailboxMax,
+    remoteTypes: [
+      'controller.join-node',
+      'controller.attach-dispatcher',
+      'controller.attach-worker',
+    ],
   };
 }
 
@@ -102,6 +108,13 @@ function controllerBehaviour(
       return controlling;
     default:
       return assertNever(message);
+  }
+}
+
+/** Who lives where is not stored: after a restart every node is asked to attach again. */
+function askForAttachments(epochs: EpochRecords, ctx: Context): void {
+  for (const node of new Set([ctx.self.node, ...Object.keys(epochs)])) {
+    ctx.tell(refOf<JoinOutcome>(node, 0, '/join'), { type: 'node.attach-wanted' });
   }
 }
 
@@ -179,7 +192,8 @@ function record(controlling: Controlling, variant: Variant, ctx: Context): void 
 }
 
 function publish(controlling: Controlling, ctx: Context): void {
-  for (const ref of controlling.dispatchers) tellRegistry(controlling, ref, 'dispatcher', ctx);
+  // Workers first: a dispatcher may place by it at once.
   for (const ref of controlling.workers) tellRegistry(controlling, ref, 'worker', ctx);
+  for (const ref of controlling.dispatchers) tellRegistry(controlling, ref, 'dispatcher', ctx);
   for (const ref of controlling.registrars) tellRegistry(controlling, ref, 'registrar', ctx);
 }

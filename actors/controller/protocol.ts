@@ -13,7 +13,9 @@ export type StoreCommand =
 
 export type JoinOutcome =
   | { readonly type: 'node.joined'; readonly requestId: string; readonly epoch: number }
-  | { readonly type: 'node.join-refused'; readonly requestId: string; readonly message: string };
+  | { readonly type: 'node.join-refused'; readonly requestId: string; readonly message: string }
+  /** The controller was started anew and does not know what lives there. */
+  | { readonly type: 'node.attach-wanted' };
 
 export type NodeKind = 'gateway' | 'worker' | 'controller';
 

@@ -12,6 +12,11 @@ type Admission = { readonly entry: InFlight } | { readonly error: QueryError };
 export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
   const { config } = dispatching.options;
   const { request, principal } = query;
+  if (dispatching.index.revision < 0) {
+    // Names that nobody has told us yet are not unknown: a retry may find them.
+    const message = 'this gateway has not heard from the controller yet; try again';
+    return { error: queryError('unavailable', message) };
+  }
   if (dispatching.table.size >= config.inFlightMax) {
     const message = `this gateway has ${String(config.inFlightMax)} queries in flight, its limit`;
     return { error: queryError('overloaded', message) };

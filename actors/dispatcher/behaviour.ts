@@ -32,17 +32,17 @@ export function dispatcherSpec(
   options: DispatcherOptions,
 ): ActorSpec<Dispatching, DispatcherMessage> {
   return {
-    start: () => ({
-      options,
-      index: new FleetIndex(),
-      table: new InFlightTable(),
-      busConnected: true,
-      wakeAtMs: Infinity,
-    }),
+    start: (ctx) => startDispatcher(options, ctx),
     behaviour: dispatcherBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.config.mailboxMax,
     laneOf,
+    remoteTypes: [
+      'dispatcher.query-finished',
+      'dispatcher.query-assigned',
+      'dispatcher.worker-reported',
+      'dispatcher.registry-changed',
+    ],
     refuse: refuseQuery,
     onStop: (dispatching, ctx) => {
       for (const entry of [...dispatching.table.all()]) {
@@ -53,10 +53,31 @@ export function dispatcherSpec(
   };
 }
 
+/** After a restart everything is asked for anew: the registry and workers, and the queries. */
+function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching {
+  if (options.epoch() > 0) {
+    ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
+  }
+  for (const gateway of options.gateways()) ctx.tell(gateway, { type: 'gateway.queries-lost' });
+  return {
+    options,
+    index: new FleetIndex(),
+    table: new InFlightTable(),
+    busConnected: true,
+    wakeAtMs: Infinity,
+  };
+}
+
 /** A cancellation stays behind its query, lest it comes before there is anything to cancel. */
 function laneOf({ type }: DispatcherMessage): Lane {
-  const isWork = type === 'dispatcher.submit-query' || type === 'dispatcher.cancel-query';
-  return isWork ? 'work' : 'control';
+  switch (type) {
+    case 'dispatcher.submit-query':
+    case 'dispatcher.cancel-query':
+    case 'dispatcher.describe-fleet':
+      return 'work';
+    default:
+      return 'control';
+  }
 }
 
 function refuseQuery(message: DispatcherMessage): Refusal | undefined {
@@ -195,6 +216,7 @@ function tellCancel(dispatching: Dispatching, entry: InFlight, ctx: Context): vo
   ctx.tell(worker.ref, {
     type: 'worker.cancel-query',
     queryId: entry.submit.queryId,
+    variantId: placement.variant.id,
     instanceId: placement.instanceId,
   });
 }

@@ -1,8 +1,11 @@
 /** What a dispatcher is set to, and what it holds. */
 
+import type { Ref } from '../../runtime/actor.ts';
+import type { ControllerMessage } from '../controller/protocol.ts';
 import type { SelectionPolicyName } from '../policy/selection/index.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { InFlightTable } from './in-flight.ts';
+import type { GatewayMessage } from './protocol.ts';
 
 export interface DispatcherConfig {
   readonly mailboxMax: number;
@@ -21,6 +24,11 @@ export interface DispatcherConfig {
 
 export interface DispatcherOptions {
   readonly config: DispatcherConfig;
+  readonly controller: Ref<ControllerMessage>;
+  /** This node's epoch: 0 until it has joined, and then attaches what lives on it. */
+  readonly epoch: () => number;
+  /** Whoever has queries here: told of each start, for what an earlier life held is lost. */
+  readonly gateways: () => readonly Ref<GatewayMessage>[];
 }
 
 export interface Dispatching {

@@ -93,7 +93,7 @@ function placeQuery(
     batch: entry.batch,
     // One that may have killed its engine runs alone, lest it takes others with it.
     batchKey: entry.suspicions > 0 ? entry.submit.queryId : entry.batchKey,
-    sloBudgetMs: entry.sloDueMs - ctx.nowMs,
+    sloLeadMs: entry.hardDueMs - entry.sloDueMs,
     rejectLate: request.onMiss === 'reject',
     replyTo: ctx.self,
   });

@@ -21,6 +21,10 @@ export type GatewayMessage =
       readonly type: 'gateway.fleet-described';
       readonly requestId: string;
       readonly description: FleetDescription;
+    }
+  | {
+      /** The dispatcher starts, and has nothing of what it was given before. */
+      readonly type: 'gateway.queries-lost';
     };
 
 export interface SubmitQuery {

@@ -40,6 +40,8 @@ export function instanceSpec(options: InstanceOptions): ActorSpec<Serving, Insta
     supervision: stopPolicy,
     mailboxMax: options.config.mailboxMax,
     laneOf,
+    // Everything reaches it by its worker.
+    remoteTypes: [],
     refuse: (message) => refuseQuery(options, message),
     onStop: (serving, ctx) => {
       // Stopped by its worker: a session that nobody releases would leak the model.

@@ -20,7 +20,7 @@ export function waitingOf(query: RunQuery, nowMs: number): Waiting {
   return {
     query,
     arrivedMs: nowMs,
-    dueMs: Math.min(hardDueMs, nowMs + query.sloBudgetMs),
+    dueMs: Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
     hardDueMs,
     size: query.batch,
   };

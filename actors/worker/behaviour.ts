@@ -19,6 +19,7 @@ import {
   restartPolicy,
   type SupervisionPolicy,
 } from '../../runtime/supervision.ts';
+import type { ControllerMessage } from '../controller/protocol.ts';
 import type { Hardware } from '../domain/hardware.ts';
 import type { InstanceId } from '../domain/instance.ts';
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
@@ -61,6 +62,7 @@ export interface WorkerOptions {
   readonly epoch: () => number;
   readonly hardware: readonly Hardware[];
   readonly engine: Ref<EngineCommand>;
+  readonly controller: Ref<ControllerMessage>;
   readonly config: WorkerConfig;
 }
 
@@ -82,23 +84,42 @@ interface Working {
   readonly wanted: Map<VariantId, number>;
   /** When each variant's instances failed here, for the intensity limit. */
   readonly failures: Map<VariantId, readonly number[]>;
+  /** The newest of them in words, and when: instances of one engine host die of one cause. */
+  readonly lastFailure: Map<VariantId, { readonly why: string; readonly atMs: number }>;
   /** Variants that failed too often here, until when. */
   readonly barredUntilMs: Map<VariantId, number>;
   dispatchers: readonly Ref<WorkerEvent>[];
   report: WorkerReport | undefined;
-  loads: number;
+  readonly names: Names;
+  /** Its node closes. */
+  draining: boolean;
+}
+
+/** How many instances have been named. */
+interface Names {
+  given: number;
 }
 
 type Context = ActorContext<WorkerMessage>;
 
 export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMessage> {
+  // Kept over restarts: an instance must not have the name of one whose session still unloads.
+  const names: Names = { given: 0 };
   return {
-    start: (ctx) => startWorker(options, ctx),
+    start: (ctx) => startWorker(options, names, ctx),
     behaviour: workerBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.config.mailboxMax,
     laneOf,
     refuse: (message) => refuseQuery(options, message),
+    remoteTypes: [
+      'worker.run-query',
+      'worker.cancel-query',
+      'worker.registry-changed',
+      'worker.dispatchers-changed',
+      'worker.load-variant',
+      'worker.unload-variant',
+    ],
   };
 }
 
@@ -119,8 +140,12 @@ function refuseQuery(options: WorkerOptions, message: WorkerMessage): Refusal | 
   return refusal(message.replyTo, reply);
 }
 
-function startWorker(options: WorkerOptions, ctx: Context): Working {
+function startWorker(options: WorkerOptions, names: Names, ctx: Context): Working {
   const { config } = options;
+  // Before the node joined there is no epoch to be known under; joining attaches it then.
+  if (options.epoch() > 0) {
+    ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
+  }
   const monitor = ctx.spawn(
     monitorSpec({
       workerId: options.id,
@@ -140,10 +165,12 @@ function startWorker(options: WorkerOptions, ctx: Context): Working {
     byVariant: new Map(),
     wanted: new Map(Object.entries(config.preload)),
     failures: new Map(),
+    lastFailure: new Map(),
     barredUntilMs: new Map(),
     dispatchers: [],
     report: undefined,
-    loads: 0,
+    names,
+    draining: false,
   };
 }
 
@@ -168,6 +195,9 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       return working;
     case 'worker.unload-variant':
       unloadVariant(working, message.variantId, ctx);
+      return working;
+    case 'worker.drain':
+      drain(working, ctx);
       return working;
     case 'worker.instance-terminated':
       forget(working, message.instanceId, message.terminated, ctx);
@@ -239,6 +269,7 @@ function refusedQuery(
 /** Why a variant cannot be loaded here now, or undefined. Memory is never over-committed. */
 function obstacleToLoad(working: Working, variant: Variant, nowMs: number): string | undefined {
   const { options } = working;
+  if (working.draining) return `worker ${options.id} is shutting down`;
   if (nowMs < (working.barredUntilMs.get(variant.id) ?? -Infinity)) {
     return `variant ${variant.id} failed too often on worker ${options.id}; it is tried later`;
   }
@@ -258,8 +289,8 @@ function obstacleToLoad(working: Working, variant: Variant, nowMs: number): stri
 }
 
 function load(working: Working, variant: Variant, ctx: Context): Loaded {
-  working.loads += 1;
-  const name = `${variant.id}-${String(working.loads)}`;
+  working.names.given += 1;
+  const name = `${variant.id}-${String(working.names.given)}`;
   const id = `${working.options.id}/${name}`;
   const spec = instanceSpec({
     id,
@@ -286,7 +317,12 @@ function load(working: Working, variant: Variant, ctx: Context): Loaded {
 function passCancel(working: Working, cancel: CancelQuery, ctx: Context): void {
   const chosen =
     cancel.instanceId === undefined ? undefined : working.instances.get(cancel.instanceId);
-  if (chosen !== undefined) ctx.tell(chosen.ref, cancel);
+  if (chosen?.draining === false) {
+    ctx.tell(chosen.ref, cancel);
+    return;
+  }
+  // The router chose for it: whoever has it takes it out.
+  for (const { ref } of working.byVariant.get(cancel.variantId) ?? []) ctx.tell(ref, cancel);
 }
 
 function takeRegistry(working: Working, variants: readonly Variant[], ctx: Context): void {
@@ -319,6 +355,12 @@ function loadWanted(working: Working, ctx: Context): void {
   }
 }
 
+function drain(working: Working, ctx: Context): void {
+  working.draining = true;
+  for (const variantId of [...working.byVariant.keys()]) unloadVariant(working, variantId, ctx);
+  if (working.instances.size === 0) ctx.stop();
+}
+
 function unloadVariant(working: Working, variantId: VariantId, ctx: Context): void {
   working.wanted.delete(variantId);
   for (const loaded of working.byVariant.get(variantId) ?? []) {
@@ -345,11 +387,16 @@ function forget(
   if (left.length > 0) working.byVariant.set(variantId, left);
   else working.byVariant.delete(variantId);
   ctx.tell(working.monitor, { type: 'monitor.instance-gone', instanceId });
+  if (working.draining) {
+    if (working.instances.size === 0) ctx.stop();
+    return;
+  }
   if (terminated.reason !== 'failed') return;
   // It had no last words: if its engine outlived it, the session is released from here.
   ctx.tell(working.options.engine, { type: 'engine.unload-variant', instanceId });
   ctx.metrics.count('infaas_instances_failed_total', 1, { variant: variantId });
   ctx.log.warn('instance failed', { instance: instanceId, detail: terminated.detail });
+  if (isSameIncident(working, variantId, terminated.detail, ctx.nowMs)) return;
   const { reload } = working.options.config;
   const decision = decideAfterFailure(reload, working.failures.get(variantId) ?? [], ctx.nowMs);
   if (decision.do === 'restart') {
@@ -360,6 +407,21 @@ function forget(
     ctx.after(reload.withinMs, `reload ${variantId}`, { type: 'worker.reload-due' });
     ctx.log.error('variant barred on this worker', { variant: variantId, forMs: reload.withinMs });
   }
+}
+
+/** Longer than the instances of a lost engine host take to end, shorter than a reload. */
+const incidentMs = 50;
+
+/** Several instances of a variant lost with their host are one failure of it. */
+function isSameIncident(
+  { lastFailure }: Working,
+  variantId: VariantId,
+  why: string,
+  nowMs: number,
+): boolean {
+  const last = lastFailure.get(variantId);
+  lastFailure.set(variantId, { why, atMs: nowMs });
+  return last?.why === why && nowMs - last.atMs < incidentMs;
 }
 
 function sendReport(working: Working, ctx: Context): void {

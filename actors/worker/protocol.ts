@@ -27,8 +27,8 @@ export interface QueryFinished {
 }
 
 /**
- * Whether another instance may be tried: `refused` here, `suspect` since it ran when its engine died
- * and may be the cause, or `lost` with an instance that ended, without blame.
+ * Whether another instance may be tried: `refused` here, `suspect` since it ran when its engine
+ * died and may be the cause, or `lost` with an instance that ended, without blame.
  */
 export type Retry = 'never' | 'refused' | 'suspect' | 'lost';
 
@@ -78,8 +78,11 @@ export interface RunQuery {
   readonly outputs: readonly string[] | undefined;
   readonly batch: number;
   readonly batchKey: string;
-  /** Milliseconds until the SLO's latency is missed, at sending; Infinity without one. */
-  readonly sloBudgetMs: number;
+  /**
+   * How long before the hard bound (`delivery.budgetMs`, which is corrected for stalls on the way)
+   * the SLO's latency is missed, ms; -Infinity without one.
+   */
+  readonly sloLeadMs: number;
   /**
    * With `onMiss: reject` a query that cannot meet its SLO any more is dropped, not served late.
    */
@@ -90,6 +93,8 @@ export interface RunQuery {
 export interface CancelQuery {
   readonly type: 'worker.cancel-query';
   readonly queryId: QueryId;
+  readonly variantId: VariantId;
+  /** Undefined: whichever instance the router gave it to. */
   readonly instanceId: InstanceId | undefined;
 }
 
@@ -107,6 +112,8 @@ export type WorkerMessage =
     }
   | { readonly type: 'worker.load-variant'; readonly variantId: VariantId; readonly count: number }
   | { readonly type: 'worker.unload-variant'; readonly variantId: VariantId }
+  /** Its node closes: it takes nothing more, and stops when its instances have finished. */
+  | { readonly type: 'worker.drain' }
   | {
       readonly type: 'worker.instance-terminated';
       readonly instanceId: InstanceId;

@@ -62,6 +62,8 @@ export const gatewayConfigSchema = z.strictObject({
   idlePingMs: count.default(30_000),
   /** A body or a header that takes longer to arrive is given up. */
   requestBodyMs: count.default(60_000),
+  /** An HTTP answer that its client does not read for this long is given up. */
+  unreadAnswerMs: count.default(60_000),
   /** How long a closing gateway waits for what is in flight. */
   drainMs: z.int().min(0).default(10_000),
 });

@@ -147,6 +147,10 @@ class RunningHttpServer implements GatewayHttpServer {
 
   private handle(request: IncomingMessage, response: ServerResponse): void {
     const json = { response, encoding: 'json' } as const;
+    // From its end on an answer is only in the socket's buffer, past every other bound.
+    response.once('prefinish', () => {
+      response.setTimeout(this.options.config.unreadAnswerMs, () => response.destroy());
+    });
     this.route(request, response).catch((error: unknown) => {
       this.options.log.error('an HTTP request failed', { error: messageOf(error) });
       respondError(json, queryError('internal', 'this request could not be handled'));
@@ -251,6 +255,7 @@ function respondText(
 /** Before the handshake there is no WebSocket to speak on: a plain HTTP answer, and the end. */
 function refuseUpgrade(socket: Duplex, status: number, error: QueryError): void {
   const body = String(printError(error, undefined, 'json'));
+  socket.once('finish', () => socket.destroy());
   socket.end(
     [
       `HTTP/1.1 ${status} Refused`,

@@ -31,6 +31,8 @@ export interface GatewayOptions {
   readonly metrics: Metrics;
   /** The dispatcher in this process. */
   readonly dispatcher: Ref<DispatcherMessage>;
+  /** Where desks enter their ports, for the dispatcher to know them. */
+  readonly desks: Set<Ref<GatewayMessage>>;
   /** A query's system-wide id. */
   readonly newQueryId: () => QueryId;
   readonly config: GatewayConfig;
@@ -88,6 +90,7 @@ export class QueryDesk<O> {
     this.port = options.host.port<GatewayMessage>(`gateway-${name}`, (message) => {
       this.receive(message);
     });
+    options.desks.add(this.port);
     this.unwatch = options.host.watch(options.dispatcher, () => {
       this.refuseAll('the dispatcher of this gateway ended');
     });
@@ -172,6 +175,7 @@ export class QueryDesk<O> {
     this.refuseAll('this gateway closed before the query was answered');
     this.sweep?.();
     this.unwatch();
+    this.options.desks.delete(this.port);
     this.options.host.closePort(this.port);
   }
 
@@ -195,6 +199,9 @@ export class QueryDesk<O> {
         this.settle();
         return;
       }
+      case 'gateway.queries-lost':
+        this.refuseAll('the dispatcher of this gateway was restarted; try again');
+        return;
       default:
         assertNever(message);
     }

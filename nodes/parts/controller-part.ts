@@ -42,6 +42,7 @@ export function addController(node: Node, dataDir: string): ControllerPart {
     controllerSpec({ store: storePort, stored: () => store.read(), config: config.controller }),
     'controller',
   );
+  node.failWith(controller);
   const registrar = host.spawn(
     registrarSpec({ controller, mailboxMax: config.controller.mailboxMax }),
     'registrar',

@@ -1,4 +1,4 @@
-/** The gateway part of a node: one dispatcher, and the gateways in front of it. */
+/** The gateway parts of a node: one dispatcher, and the gateways in front of it. */
 
 import { dispatcherSpec } from '../../actors/dispatcher/behaviour.ts';
 import type { DispatcherMessage, GatewayMessage } from '../../actors/dispatcher/protocol.ts';
@@ -7,12 +7,12 @@ import type { Ref } from '../../runtime/actor.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
 import { startNatsService } from '../gateways/nats-service.ts';
 import type { GatewayOptions } from '../gateways/query-desk.ts';
+import { controllerRef, type Membership } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
 import { defaultHost, type ListenSettings } from './root.ts';
 
 export interface GatewayPart {
-  readonly dispatcher: Ref<DispatcherMessage>;
   /** `ws://127.0.0.1:8080`. */
   readonly url: string;
   readonly httpUrl: string;
@@ -20,12 +20,36 @@ export interface GatewayPart {
   close(): Promise<void>;
 }
 
-export async function addGateway(node: Node, settings: ListenSettings): Promise<GatewayPart> {
-  const { host, config, clock, log, metrics } = node;
-  const dispatcher = host.spawn(dispatcherSpec({ config: config.dispatcher }), 'dispatcher');
+export interface DispatcherPart {
+  readonly dispatcher: Ref<DispatcherMessage>;
+  readonly desks: Set<Ref<GatewayMessage>>;
+}
+
+export function addDispatcher(node: Node, membership: Membership): DispatcherPart {
+  const { host, config } = node;
+  const desks = new Set<Ref<GatewayMessage>>();
+  const spec = dispatcherSpec({
+    config: config.dispatcher,
+    controller: controllerRef,
+    epoch: () => host.epoch,
+    gateways: () => [...desks],
+  });
+  const dispatcher = host.spawn(spec, 'dispatcher');
+  node.failWith(dispatcher);
+  membership.attachments.push({ type: 'controller.attach-dispatcher', dispatcher });
   passBusEvents(node, dispatcher);
+  return { dispatcher, desks };
+}
+
+/** Opened when the dispatcher can have something to say: the node has joined, models are known. */
+export async function openGateways(
+  node: Node,
+  { dispatcher, desks }: DispatcherPart,
+  settings: ListenSettings,
+): Promise<GatewayPart> {
+  const { host, config, clock, log, metrics } = node;
   const options: GatewayOptions = {
-    ...{ host, clock, log, metrics, dispatcher },
+    ...{ host, clock, log, metrics, dispatcher, desks },
     newQueryId: createQueryIds(node),
     config: {
       ...config.gateway,
@@ -49,7 +73,6 @@ export async function addGateway(node: Node, settings: ListenSettings): Promise<
           version: packageVersion(),
         });
   return {
-    dispatcher,
     url: http.url.replace(/^http/, 'ws'),
     httpUrl: http.url,
     close: async () => {

@@ -9,6 +9,7 @@ import type { Ref } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
+import { controllerRef, type Membership } from '../membership.ts';
 import type { Node } from '../node.ts';
 
 export interface WorkerSlice {
@@ -22,9 +23,11 @@ export interface WorkerPart {
   readonly worker: Ref<WorkerMessage>;
   readonly engine: OnnxEngine;
   readonly hardware: readonly Hardware[];
+  /** Gives back what waits, finishes what runs; resolves when it is done or takes too long. */
+  readonly drain: () => Promise<void>;
 }
 
-export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
+export function addWorker(node: Node, membership: Membership, slice: WorkerSlice): WorkerPart {
   const { host, config, log, metrics } = node;
   const cores = parseCores(slice.cores);
   const units = cores?.length ?? availableParallelism();
@@ -40,7 +43,7 @@ export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
     metrics,
   });
   engine.warm();
-  const { reload, ...worker } = config.worker;
+  const { reload, drainMs, ...limits } = config.worker;
   const spec = workerSpec({
     // In a system of one process the node is called after its controller.
     id: node.kind === 'worker' ? node.name : 'local',
@@ -48,14 +51,30 @@ export function addWorker(node: Node, slice: WorkerSlice): WorkerPart {
     epoch: () => host.epoch,
     hardware,
     engine: engine.port,
+    controller: controllerRef,
     config: {
-      ...worker,
+      ...limits,
       reload: { ...restartPolicy, ...reload },
       instance: config.instance,
       monitor: config.monitor,
     },
   });
-  return { worker: host.spawn(spec, 'worker'), engine, hardware };
+  const worker = host.spawn(spec, 'worker');
+  node.failWith(worker);
+  membership.attachments.push({ type: 'controller.attach-worker', worker });
+  return { worker, engine, hardware, drain: () => drainWorker(node, worker, drainMs) };
+}
+
+function drainWorker(node: Node, worker: Ref<WorkerMessage>, withinMs: number): Promise<void> {
+  const { host, clock } = node;
+  return new Promise((resolve) => {
+    const giveUp = clock.schedule(withinMs, resolve);
+    host.watch(worker, () => {
+      giveUp();
+      resolve();
+    });
+    host.tell(worker, { type: 'worker.drain' });
+  });
 }
 
 /** `0-1,4` -> [0, 1, 4]. Throws ConfigInvalid on anything else, and on cores the machine lacks. */

@@ -163,6 +163,12 @@ describe('remoting and its nodes', () => {
       expect(b.losses).to.deep.equal(['a']);
     });
 
+    it('tells after a re-join that what was sent to its former life may be lost', async () => {
+      a.remoting.setEpoch(2);
+      await world.settle();
+      expect(a.losses).to.deep.equal([undefined]);
+    });
+
     it('does not take one that is slower to reconnect for dead', async () => {
       a.bus.disconnect();
       b.bus.disconnect();

@@ -30,6 +30,9 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
     super(
       anySpec(
         dispatcherSpec({
+          controller: refOf('controller', 1, '/controller'),
+          epoch: () => 0,
+          gateways: () => [],
           config: {
             mailboxMax: 100,
             inFlightMax: 100,

@@ -75,6 +75,16 @@ export class Recording<S, M> {
     return this;
   }
 
+  /** As supervision does it: state, timers, watches and children go. */
+  restart(): this {
+    this.timers.clear();
+    this.watches.clear();
+    this.spawned.length = 0;
+    this.state = this.turn((ctx) => this.spec.start(ctx));
+    this.deliverToSelf();
+    return this;
+  }
+
   /** Moves time on, firing what falls due on the way. */
   advance(ms: number): this {
     const untilMs = this.nowMs + ms;

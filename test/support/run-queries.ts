@@ -9,14 +9,16 @@ import { pairs } from './variants.ts';
 
 export const dispatcherRef = refOf<DispatcherMessage>('gateway', 1, '/dispatcher');
 
-export interface RunQueryParts extends Partial<Omit<RunQuery, 'delivery'>> {
+export interface RunQueryParts extends Partial<Omit<RunQuery, 'delivery' | 'sloLeadMs'>> {
   readonly budgetMs?: number;
+  /** Until its SLO's latency is missed, ms. */
+  readonly sloBudgetMs?: number;
   readonly attempt?: number;
 }
 
 /** For variant `v`, any instance, 30 s, no SLO. */
 export function runQuery(queryId: string, parts: RunQueryParts = {}): RunQuery {
-  const { budgetMs, attempt, ...rest } = parts;
+  const { budgetMs, sloBudgetMs, attempt, ...rest } = parts;
   return {
     type: 'worker.run-query',
     queryId,
@@ -27,7 +29,7 @@ export function runQuery(queryId: string, parts: RunQueryParts = {}): RunQuery {
     outputs: undefined,
     batch: 1,
     batchKey: '',
-    sloBudgetMs: Infinity,
+    sloLeadMs: (budgetMs ?? 30_000) - (sloBudgetMs ?? Infinity),
     rejectLate: false,
     replyTo: dispatcherRef,
     ...rest,
@@ -35,7 +37,7 @@ export function runQuery(queryId: string, parts: RunQueryParts = {}): RunQuery {
 }
 
 export function cancelQuery(queryId: string, instanceId?: string): CancelQuery {
-  return { type: 'worker.cancel-query', queryId, instanceId };
+  return { type: 'worker.cancel-query', queryId, variantId: 'v', instanceId };
 }
 
 /** What the dispatcher was told about queries since `forget`. */

@@ -88,13 +88,11 @@ export class SimulatedSystem {
     this.submitter = host.port<RegisterOutcome>('submitter', (outcome) =>
       this.registered.push(outcome),
     );
-    this.dispatcher = host.spawn(this.watched(), 'dispatcher');
     this.gateway = host.port<GatewayMessage>('gateway', (message) => {
       if (message.type !== 'gateway.query-answered') return;
       this.answered.push({ atMs: this.simulation.nowMs(), answer: message.answer });
     });
-    const { dispatcher } = this;
-    host.tell(this.controller, { type: 'controller.attach-dispatcher', dispatcher });
+    this.dispatcher = host.spawn(this.watched(), 'dispatcher');
     for (const variant of options.variants) this.register(variant);
     for (const node of options.workers) this.startWorker(node);
   }
@@ -195,7 +193,12 @@ export class SimulatedSystem {
   }
 
   private watched(): ActorSpec<unknown, DispatcherMessage> {
-    const spec = dispatcherSpec({ config: dispatcherConfig });
+    const spec = dispatcherSpec({
+      config: dispatcherConfig,
+      controller: this.controller,
+      epoch: () => this.host.epoch,
+      gateways: () => [this.gateway],
+    });
     return {
       ...spec,
       start: (ctx) => {
@@ -224,10 +227,10 @@ export class SimulatedSystem {
       epoch: () => host.epoch,
       hardware: cpuOf(64 * mebibyte),
       engine: engine.port,
+      controller: this.controller,
       config: { ...testWorkerConfig, ...this.options.worker },
     });
-    const worker = host.spawn(spec, 'worker');
-    host.tell(this.controller, { type: 'controller.attach-worker', worker });
+    host.spawn(spec, 'worker');
     this.workers.set(node, { engine, epoch });
   }
 }

@@ -40,6 +40,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
           epoch: () => 2,
           hardware: cpuOf(memoryBytes),
           engine: engineRef,
+          controller: refOf('controller', 1, '/controller'),
           config: { ...testWorkerConfig, ...config },
         }),
       ),
@@ -72,8 +73,9 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
     );
   }
 
-  end(name: string, reason: StopReason): void {
-    if (!this.terminate(this.instance(name), reason)) throw new Error(`${name} is not watched`);
+  end(name: string, reason: StopReason, detail?: string): void {
+    if (!this.terminate(this.instance(name), reason, detail))
+      throw new Error(`${name} is not watched`);
   }
 
   /** What dispatchers were told of one type, since `forget`. */

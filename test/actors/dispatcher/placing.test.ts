@@ -27,7 +27,7 @@ describe('a dispatcher that places a query', () => {
     });
     expect(stage.placed).to.deep.equal(['q1#1 w2/large-1']);
     const [sent] = stage.runs;
-    expect(sent?.run).to.deep.include({ sloBudgetMs: 80, rejectLate: true, outputs: ['y'] });
+    expect(sent?.run).to.deep.include({ sloLeadMs: 420, rejectLate: true, outputs: ['y'] });
     expect(sent?.run.delivery).to.include({ budgetMs: 500, priority: 7, tenant: 'default' });
     expect(sent?.run.replyTo).to.equal(stage.self);
   });
@@ -97,7 +97,9 @@ describe('a dispatcher that places a query', () => {
     most.knows(small, large).report('w1', { 'small-1': {}, 'large-1': {} });
     most.submit('q1', { slo }).submit('q2', { slo, receivedAgoMs: 30 });
     expect(most.placed).to.deep.equal(['q1#1 w1/large-1', 'q2#1 w1/small-1']);
-    expect(most.runs.map(({ run }) => run.sloBudgetMs)).to.deep.equal([60, 30]);
+    expect(most.runs.map(({ run }) => run.delivery.budgetMs - run.sloLeadMs)).to.deep.equal([
+      60, 30,
+    ]);
     expect(most.runs.map(({ run }) => run.delivery.budgetMs)).to.deep.equal([30_000, 29_970]);
   });
 
@@ -126,7 +128,7 @@ describe('a dispatcher that places a query', () => {
   it('knows the instances that were reported before their variant was registered', () => {
     const late = new DispatcherStage();
     late.report('w1', { 'small-1': {} }).submit('q1').knows(small).submit('q2');
-    expect(late.answers).to.deep.equal(['q1 unknown_task']);
+    expect(late.answers).to.deep.equal(['q1 unavailable']);
     expect(late.placed).to.deep.equal(['q2#1 w1/small-1']);
   });
 });

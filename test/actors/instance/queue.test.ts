@@ -85,7 +85,7 @@ describe('the queue of an instance', () => {
         const dropped = settleLate(queue, nowMs, alone10);
         expect([...ids(queue), ...ids(dropped)].sort()).to.deep.equal(before.sort());
         for (const { query, size, hardDueMs } of dropped) {
-          const dueMs = Math.min(query.sloBudgetMs, hardDueMs);
+          const dueMs = Math.min(hardDueMs - query.sloLeadMs, hardDueMs);
           expect(nowMs + alone10(size)).to.be.above(dueMs);
         }
         const dues = queue.map(({ dueMs }) => dueMs);

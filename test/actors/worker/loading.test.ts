@@ -100,7 +100,7 @@ describe('an instance that fails', () => {
     const stage = new WorkerStage({ preload: { v: 1 }, reload: twice });
     stage.knows(v);
     for (const name of ['v-1', 'v-2', 'v-3']) {
-      stage.end(name, 'failed');
+      stage.end(name, 'failed', `its engine died with ${name}`);
       stage.advance(0);
     }
     stage.send(runQuery('q1'), load('v'));
@@ -110,6 +110,14 @@ describe('an instance that fails', () => {
     expect(stage.loads).to.have.length(3);
     stage.advance(1);
     expect(stage.loads).to.deep.equal(['v-1', 'v-2', 'v-3', 'v-4']);
+  });
+
+  it('fails once when several of its variant are lost with one engine host', () => {
+    const stage = new WorkerStage({ preload: { v: 4 }, reload: twice });
+    stage.knows(v);
+    for (const name of stage.loads) stage.end(name, 'failed', 'engine host 7 died');
+    stage.advance(0);
+    expect(stage.loads).to.have.length(8);
   });
 
   it('bars no other variant', () => {

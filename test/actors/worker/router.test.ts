@@ -69,8 +69,19 @@ describe('the router of a worker', () => {
   });
 
   it('passes a cancellation to the instance that has the query', () => {
-    stage.send(cancelQuery('q1', 'w1/v-2'), cancelQuery('q2'), cancelQuery('q3', 'w1/gone'));
+    stage.send(cancelQuery('q1', 'w1/v-2'));
+    expect(stage.toldInstance('v-1')).to.deep.equal([]);
     expect(stage.toldInstance('v-2')).to.deep.equal(['worker.cancel-query q1']);
+  });
+
+  it('passes it to every instance of the variant when it chose among them itself', () => {
+    stage.send(cancelQuery('q2'), cancelQuery('q3', 'w1/gone'));
+    for (const name of ['v-1', 'v-2']) {
+      expect(stage.toldInstance(name)).to.deep.equal([
+        'worker.cancel-query q2',
+        'worker.cancel-query q3',
+      ]);
+    }
   });
 
   it('refuses in words of its own what its mailbox cannot take', () => {

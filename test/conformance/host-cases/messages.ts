@@ -187,6 +187,23 @@ export const messageCases: readonly HostCase[] = [
     },
   },
   {
+    name: 'takes from other nodes only the types an actor names, from its own node any',
+    run: async ({ host, settle }) => {
+      const seen: unknown[] = [];
+      const spec = actor({ receive: (message) => seen.push(message) });
+      const ref = host.spawn({ ...spec, remoteTypes: ['test.open'] }, 'guarded');
+      const [open, closed] = [{ type: 'test.open' }, { type: 'test.closed', payload: 'large' }];
+      expect(host.deliver('/guarded', open)).to.equal(undefined);
+      expect(host.deliver('/guarded', closed)).to.equal('not-for-others');
+      host.tell(ref, closed);
+      await settle();
+      expect(seen).to.deep.equal([open, closed]);
+      expect(host.deadLetters.recent.map(({ message }) => message)).to.deep.equal([
+        { type: 'test.closed' },
+      ]);
+    },
+  },
+  {
     name: 'keeps only so many dead letters to look at, the most recent ones',
     run: ({ host }) => {
       for (const number of numbers(1000)) host.tell(refOf(host.node, 0, '/nobody'), number);

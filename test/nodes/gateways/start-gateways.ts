@@ -58,6 +58,7 @@ export async function startGateways(options: StartOptions = {}): Promise<Started
     clock,
     log: silentLogger,
     metrics: silentMetrics,
+    desks: new Set(),
     newQueryId: () => `query-${String((queries += 1))}`,
     config: gatewayConfigSchema.parse({ port: 0, drainMs: 200, ...options.config }),
   };

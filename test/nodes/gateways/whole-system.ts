@@ -8,12 +8,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { dispatcherSpec } from '../../../actors/dispatcher/behaviour.ts';
 import type { GatewayMessage } from '../../../actors/dispatcher/protocol.ts';
 import { localPrincipal } from '../../../actors/domain/principal.ts';
 import { configSchema } from '../../../nodes/config.ts';
 import { loadManifest, zooManifests } from '../../../nodes/load-manifests.ts';
 import { createNode } from '../../../nodes/node.ts';
+import { controllerNode, openMembership } from '../../../nodes/membership.ts';
+import { addDispatcher } from '../../../nodes/parts/gateway-part.ts';
 import { addController, registerModels } from '../../../nodes/parts/controller-part.ts';
 import { addWorker } from '../../../nodes/parts/worker-part.ts';
 import type { Backend } from './start-gateways.ts';
@@ -28,15 +29,14 @@ export async function startWholeSystem(): Promise<WholeSystem> {
   const folder = mkdtempSync(join(tmpdir(), 'infaas-gateways-'));
   const config = configSchema.parse({ worker: { preload: { 'linear-fp32': 1 } } });
   const node = await createNode({
-    ...{ name: 'gateway-1', kind: 'controller' as const, config },
+    ...{ name: controllerNode, kind: 'controller' as const, config },
     ...{ logLevel: 'silent' as const, natsUrl: undefined },
   });
   const { host } = node;
+  const membership = openMembership(node);
   const control = addController(node, folder);
-  const { worker, engine } = addWorker(node, {});
-  const dispatcher = host.spawn(dispatcherSpec({ config: config.dispatcher }), 'dispatcher');
-  host.tell(control.controller, { type: 'controller.attach-worker', worker });
-  host.tell(control.controller, { type: 'controller.attach-dispatcher', dispatcher });
+  const { engine } = addWorker(node, membership, {});
+  const { dispatcher } = addDispatcher(node, membership);
   const digits = zooManifests().filter((path) => path.includes('digit-classification'));
   await registerModels(node, control, digits.map(loadManifest));
   await new Promise<void>((resolve) => {
