@@ -57,6 +57,8 @@ const monitorConfig = z.object({
     .object({
       overloadSets: z.number().default(defaultStateRules.overloadSets),
       overloadClears: z.number().default(defaultStateRules.overloadClears),
+      backlogSetsMs: milliseconds.default(defaultStateRules.backlogSetsMs),
+      backlogClearsMs: milliseconds.default(defaultStateRules.backlogClearsMs),
       slowdownSets: z.number().default(defaultStateRules.slowdownSets),
       slowdownClears: z.number().default(defaultStateRules.slowdownClears),
       interferedWindows: count.default(defaultStateRules.interferedWindows),

@@ -44,14 +44,17 @@ export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
     const message = `a batch of ${String(checked.batch)} is over the limit of ${String(batchMax)}`;
     return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
   }
+  // As in the answer's timing, what it waited in the mailbox counts.
+  const sloDueMs = query.receivedMs + (request.slo.latencyMs ?? Infinity);
+  const timeoutAtMs = query.receivedMs + request.timeoutMs;
   return {
     entry: {
       submit: query,
       batch: checked.batch,
       batchKey: checked.batchKey ?? query.queryId,
-      // As in the answer's timing, what it waited in the mailbox counts.
-      sloDueMs: query.receivedMs + (request.slo.latencyMs ?? Infinity),
-      hardDueMs: query.receivedMs + request.timeoutMs,
+      sloDueMs,
+      // A hard SLO leaves nothing to wait for after it.
+      hardDueMs: request.onMiss === 'reject' ? Math.min(timeoutAtMs, sloDueMs) : timeoutAtMs,
       attempt: 0,
       refusals: 0,
       suspicions: 0,

@@ -2,7 +2,7 @@
 
 import { type HardwareKind, occupancyUsd } from '../domain/hardware.ts';
 import type { QueryError } from '../domain/outcome.ts';
-import type { QueryAnswer, QueryId, QueryServed, SloField } from '../domain/query.ts';
+import type { QueryAnswer, QueryId, QueryServed, Slo, SloField } from '../domain/query.ts';
 import type { WorkerReport } from '../domain/worker.ts';
 import { noMiss } from '../policy/selection/requirement.ts';
 import type { QueryOutcome } from '../worker/protocol.ts';
@@ -26,6 +26,7 @@ export function servedAnswer(
   const decideMs = placement.placedMs - receivedMs;
   const costUsdPerHour = priceOf(worker, variant.hardware);
   const share = entry.batch / Math.max(1, served.batchSize);
+  const costUsd = occupancyUsd(served.inferMs * share, costUsdPerHour);
   return {
     ok: true,
     queryId,
@@ -48,18 +49,23 @@ export function servedAnswer(
       queueMs: served.queueMs,
       inferMs: served.inferMs,
     },
-    slo: sloOutcome(request.slo.latencyMs, totalMs),
+    slo: sloOutcome(request.slo, totalMs, costUsd),
     decision: { reason: placement.reason },
-    costUsd: occupancyUsd(served.inferMs * share, costUsdPerHour),
+    costUsd,
   };
 }
 
-const latencyMissed: readonly SloField[] = ['latencyMs'];
 const met = { met: true, missed: noMiss } as const;
-const late = { met: false, missed: latencyMissed } as const;
 
-function sloOutcome(latencyMs: number | undefined, totalMs: number): QueryServed['slo'] {
-  return latencyMs === undefined || totalMs <= latencyMs ? met : late;
+/** Accuracy is the variant's own; latency and cost are what they came to be. */
+function sloOutcome(slo: Slo, totalMs: number, costUsd: number): QueryServed['slo'] {
+  const isLate = totalMs > (slo.latencyMs ?? Infinity);
+  const isDear = costUsd > (slo.costUsdMax ?? Infinity);
+  if (!isLate && !isDear) return met;
+  const missed: SloField[] = [];
+  if (isLate) missed.push('latencyMs');
+  if (isDear) missed.push('costUsdMax');
+  return { met: false, missed };
 }
 
 function priceOf(worker: WorkerReport | undefined, kind: HardwareKind): number {

@@ -21,7 +21,7 @@ import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { bury, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
-import { place } from './placing.ts';
+import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, SubmitQuery } from './protocol.ts';
 
 export type { DispatcherConfig, DispatcherOptions } from './dispatching.ts';
@@ -181,7 +181,11 @@ function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context)
     instance.reportedAtMs = ctx.nowMs;
     instance.sentSinceMs = 0;
   }
-  if (outcome.ok) {
+  if (outcome.ok && ctx.nowMs > entry.hardDueMs) {
+    const message = `the answer came after ${boundOf(entry)}`;
+    const late = queryError('deadline_exceeded', message);
+    answer(dispatching, ctx, entry, refusedAnswer(finished.queryId, late));
+  } else if (outcome.ok) {
     const served = servedAnswer(
       entry,
       placement,
@@ -278,8 +282,7 @@ function expire(dispatching: Dispatching, ctx: Context): void {
     }
     tellCancel(dispatching, entry, ctx);
     const held = entry.placement === undefined ? '; there was nowhere to run it' : '';
-    const { timeoutMs } = entry.submit.request;
-    const message = `not answered within timeoutMs ${String(timeoutMs)}${held}`;
+    const message = `not answered within ${boundOf(entry)}${held}`;
     const error = queryError('deadline_exceeded', message);
     answer(dispatching, ctx, entry, refusedAnswer(entry.submit.queryId, error));
   }

@@ -34,10 +34,7 @@ function placeQuery(
   const { request } = entry.submit;
   const timeoutLeftMs = entry.hardDueMs - ctx.nowMs;
   if (timeoutLeftMs <= 0) {
-    return queryError(
-      'deadline_exceeded',
-      `not answered within timeoutMs ${String(request.timeoutMs)}`,
-    );
+    return queryError('deadline_exceeded', `not answered within ${boundOf(entry)}`);
   }
   // Named anew each time: the registry may have changed since it was placed before.
   const resolved = resolveSelector(index, request.selector);
@@ -127,4 +124,12 @@ function preload(
   if (wanted === undefined) return;
   const worker = wanted.worker as IndexedWorker;
   ctx.tell(worker.ref, { type: 'worker.load-variant', variantId: wanted.variant.id, count: 1 });
+}
+
+/** The query's hard bound in words. */
+export function boundOf({ submit, hardDueMs }: InFlight): string {
+  const { onMiss, slo, timeoutMs } = submit.request;
+  return onMiss === 'reject' && hardDueMs < submit.receivedMs + timeoutMs
+    ? `latencyMs ${String(slo.latencyMs)} (onMiss: reject)`
+    : `timeoutMs ${String(timeoutMs)}`;
 }

@@ -27,12 +27,20 @@ export interface InstanceObservation {
    */
   readonly slowdown: number;
   readonly batches: number;
+  /** Work owed at the end of the window, ms of engine time at the pace observed. */
+  readonly backlogMs: number;
 }
 
 export interface StateRules {
   /** Overloaded when the rate reaches this share of saturation; clears below `overloadClears`. */
   readonly overloadSets: number;
   readonly overloadClears: number;
+  /**
+   * Overloaded too when it owes this much work, whatever its rate (the released code's bound on
+   * outstanding queries, 0.8 to 1.1 s of them); clears below `backlogClearsMs`.
+   */
+  readonly backlogSetsMs: number;
+  readonly backlogClearsMs: number;
   /** Interfered when slower than this in `interferedWindows` windows running, below saturation. */
   readonly slowdownSets: number;
   readonly slowdownClears: number;
@@ -44,6 +52,8 @@ export interface StateRules {
 export const defaultStateRules: StateRules = {
   overloadSets: 1.0,
   overloadClears: 0.9,
+  backlogSetsMs: 1_000,
+  backlogClearsMs: 500,
   slowdownSets: 1.5,
   slowdownClears: 1.2,
   interferedWindows: 3,
@@ -67,7 +77,9 @@ export function observeInstance(
   const load = seen.saturationQps > 0 ? seen.rateQps / seen.saturationQps : 0;
   switch (condition.state) {
     case 'active':
-      if (load >= rules.overloadSets) return { state: 'overloaded', windows: 0 };
+      if (load >= rules.overloadSets || seen.backlogMs >= rules.backlogSetsMs) {
+        return { state: 'overloaded', windows: 0 };
+      }
       if (seen.batches < rules.batchesMin || seen.slowdown <= rules.slowdownSets) {
         return { state: 'active', windows: 0 };
       }
@@ -75,7 +87,9 @@ export function observeInstance(
         ? { state: 'interfered', windows: 0 }
         : { state: 'active', windows: condition.windows + 1 };
     case 'overloaded':
-      return load < rules.overloadClears ? { state: 'active', windows: 0 } : condition;
+      return load < rules.overloadClears && seen.backlogMs < rules.backlogClearsMs
+        ? { state: 'active', windows: 0 }
+        : condition;
     case 'interfered':
       // A window without batches speaks for a change: avoided by queries, it would never prove
       // itself.

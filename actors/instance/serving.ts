@@ -96,7 +96,10 @@ export function finish(
 /** Profiled milliseconds of work queued and running; observers apply the slowdown themselves. */
 function backlogMs(serving: Serving, nowMs: number): number {
   const { running } = serving;
-  const left = running === undefined ? 0 : running.profiledMs - (nowMs - running.startedMs);
+  const left =
+    running === undefined
+      ? 0
+      : running.profiledMs - (nowMs - running.startedMs) / serving.pace.slowdown;
   return Math.max(0, left) + serving.owedMs * (serving.queue.length + serving.suspects.length);
 }
 

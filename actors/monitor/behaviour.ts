@@ -148,7 +148,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   let changed = false;
   for (const watched of monitoring.watched.values()) {
     watched.rateQps = (watched.finished * 1000) / elapsedMs;
-    if (watched.ratios.length > 0) watched.slowdown = medianOf(watched.ratios);
+    watched.slowdown = slowdownAfter(watched);
     const before = watched.condition.state;
     watched.condition = observeInstance(
       watched.condition,
@@ -157,6 +157,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
         saturationQps: watched.last.saturationQps,
         slowdown: watched.slowdown,
         batches: watched.ratios.length,
+        backlogMs: backlogNow(watched, ctx.nowMs) * watched.slowdown,
       },
       config.rules,
     );
@@ -177,6 +178,18 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   }
   if (changed) report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
+}
+
+/** What was slow an hour ago need not be now: without evidence it comes to be believed again. */
+const idleFade = 0.5;
+
+function slowdownAfter({ ratios, slowdown }: Watched): number {
+  return ratios.length > 0 ? medianOf(ratios) : 1 + (slowdown - 1) * idleFade;
+}
+
+/** It worked on since it said so; at the pace observed, that took this much off the profile's. */
+function backlogNow({ last, lastAtMs, slowdown }: Watched, nowMs: number): number {
+  return Math.max(0, last.backlogMs - (nowMs - lastAtMs) / slowdown);
 }
 
 function medianOf(values: readonly number[]): number {
@@ -200,7 +213,7 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
       state: condition.state,
       rateQps,
       queued: last.queued,
-      backlogMs: Math.max(0, last.backlogMs - agoMs),
+      backlogMs: backlogNow(watched, ctx.nowMs),
       slowdown,
       served,
       loadLeftMs: Math.max(0, last.loadLeftMs - agoMs),

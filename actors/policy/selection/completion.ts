@@ -17,8 +17,9 @@ export function batchMs(variant: VariantView, batch: number): number {
   return batch <= last ? ms : (ms * batch) / last;
 }
 
+/** Profiled ms of work owed there; time that passed took off what the pace observed allows. */
 export function backlogMs(instance: InstanceView, nowMs: number): number {
-  const reported = instance.reportedBacklogMs - (nowMs - instance.reportedAtMs);
+  const reported = instance.reportedBacklogMs - (nowMs - instance.reportedAtMs) / instance.slowdown;
   return (reported > 0 ? reported : 0) + instance.sentSinceMs;
 }
 

@@ -174,6 +174,28 @@ describe('a query in flight', () => {
     expect(lanes).to.deep.equal(['work', 'work', 'control', 'control']);
   });
 
+  it('is refused at its latency, and never served after it, when its SLO is hard', () => {
+    const hard = { slo: { latencyMs: 40 }, onMiss: 'reject' } as const;
+    stage.submit('q1', hard).advance(40);
+    expect(stage.answers).to.deep.equal(['q1 deadline_exceeded']);
+    expect(stage.allAnswers[0])
+      .to.have.nested.property('error.message')
+      .match(/latencyMs 40/);
+    stage.submit('q2', { ...hard, receivedAgoMs: 30 });
+    stage.nowMs += 11;
+    stage.finish('q2');
+    expect(stage.answers.at(-1)).to.equal('q2 deadline_exceeded');
+  });
+
+  it('says that it cost more than it was to', () => {
+    stage.submit('q1', { slo: { costUsdMax: 1e-7 } });
+    stage.finish('q1', { ok: true, outputs: {}, batchSize: 1, queueMs: 0, inferMs: 60_000 });
+    expect(stage.allAnswers[0]).to.have.deep.property('slo', {
+      met: false,
+      missed: ['costUsdMax'],
+    });
+  });
+
   it('is answered at its deadline, whoever holds it, and no sooner', () => {
     stage.submit('q1', { timeoutMs: 100 }).submit('q2', { timeoutMs: 50 }).submit('q3');
     stage.advance(49);

@@ -27,8 +27,9 @@ describe('a dispatcher that places a query', () => {
     });
     expect(stage.placed).to.deep.equal(['q1#1 w2/large-1']);
     const [sent] = stage.runs;
-    expect(sent?.run).to.deep.include({ sloLeadMs: 420, rejectLate: true, outputs: ['y'] });
-    expect(sent?.run.delivery).to.include({ budgetMs: 500, priority: 7, tenant: 'default' });
+    expect(sent?.run).to.deep.include({ sloLeadMs: 0, rejectLate: true, outputs: ['y'] });
+    // The SLO is the hard bound: with `reject` nothing is waited for after it.
+    expect(sent?.run.delivery).to.include({ budgetMs: 80, priority: 7, tenant: 'default' });
     expect(sent?.run.replyTo).to.equal(stage.self);
   });
 

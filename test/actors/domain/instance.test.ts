@@ -11,7 +11,10 @@ import {
 } from '../../../actors/domain/instance.ts';
 
 /** Saturates at 100 a second; nothing unusual. */
-const calm: InstanceObservation = { rateQps: 50, saturationQps: 100, slowdown: 1, batches: 50 };
+const calm: InstanceObservation = {
+  ...{ rateQps: 50, saturationQps: 100, slowdown: 1, batches: 50, backlogMs: 20 },
+};
+const owing = { ...calm, backlogMs: 1_000 };
 const busy = { ...calm, rateQps: 100 };
 const slow = { ...calm, slowdown: 1.6 };
 const idle = { ...calm, rateQps: 0, batches: 0 };
@@ -38,6 +41,8 @@ describe('the state of an instance', () => {
     ['is overloaded at the rate it was profiled to saturate at', A, [busy], [O]],
     ['stays overloaded until the rate is clearly below', O, [{ ...calm, rateQps: 95 }], [O]],
     ['is active again when the rate is clearly below', O, [{ ...calm, rateQps: 89 }], [A]],
+    ['is overloaded when it owes a second of work, at any rate', A, [owing], [O]],
+    ['stays overloaded while it owes half of that', O, [{ ...calm, backlogMs: 500 }], [O]],
     ['is interfered after three slow windows running', A, times(3, slow), [A, A, I]],
     ['forgets slow windows when one is not', A, [slow, slow, calm, slow, slow], [A, A, A, A, A]],
     ['is not judged slow by few batches', A, times(4, { ...slow, batches: 19 }), [A, A, A, A]],
@@ -82,6 +87,7 @@ describe('the state of an instance', () => {
       saturationQps: fc.integer({ min: 0, max: 200 }),
       slowdown: fc.double({ min: 0, max: 10, noNaN: true }),
       batches: fc.integer({ min: 0, max: 100 }),
+      backlogMs: fc.integer({ min: 0, max: 5_000 }),
     });
     fc.assert(
       fc.property(unjudged, observation, (state, seen) => {

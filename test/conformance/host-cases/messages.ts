@@ -190,7 +190,7 @@ export const messageCases: readonly HostCase[] = [
     name: 'takes from other nodes only the types an actor names, from its own node any',
     run: async ({ host, settle }) => {
       const seen: unknown[] = [];
-      const spec = actor({ receive: (message) => seen.push(message) });
+      const spec = actor({ receive: (_, message) => void seen.push(message) });
       const ref = host.spawn({ ...spec, remoteTypes: ['test.open'] }, 'guarded');
       const [open, closed] = [{ type: 'test.open' }, { type: 'test.closed', payload: 'large' }];
       expect(host.deliver('/guarded', open)).to.equal(undefined);
