@@ -115,7 +115,7 @@ describe('the monitor of a worker', () => {
     expect(left.map((seen) => seen?.loadLeftMs)).to.deep.equal([350, 100]);
   });
 
-  it('takes rate and utilisation from the last whole window, and forgets slowness by and by', () => {
+  it('takes rate and use from the last whole window, and forgets slowness by and by', () => {
     stage.window(20, 1.25).advance(250);
     expect(stage.last).to.include({ rateQps: 20, slowdown: 1.25, served: 20 });
     expect(stage.reports.at(-1)?.utilisation).to.equal(0.1);
