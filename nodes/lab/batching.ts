@@ -1,6 +1,6 @@
 /**
- * Whether a batch of two gives what two runs give: along which axis an output joins, and how far its
- * values are off. Pure.
+ * Whether a batch of two gives what two runs give: along which axis an output joins, and how far
+ * its values are off. Pure.
  *
  * Graphs that quantise activations as they go share one scale among a batch, so equal to the bit is
  * too much to ask of them; rows that mix (a normalisation over the wrong axis) are further off.

@@ -47,7 +47,7 @@ export async function checkModel(
   return {
     graph: { inputs: model.inputs, outputs: model.outputs },
     signature: joined.signature,
-    recipe: found.recipe,
+    recipe: { ...found.recipe, dims: openDims(joined.signature, found.recipe) },
     attempts: found.attempts,
     batching: joined.batching,
     batchMax: joined.batching.works ? undefined : 1,
@@ -140,6 +140,12 @@ function namedSize(tensor: string, size: number | string, axis: number): number 
   if (typeof size === 'number' && size >= 0) return size;
   if (size === batchDimension) return 'batch_axis';
   return typeof size === 'number' || size === '' ? `${tensor}_${String(axis)}` : size;
+}
+
+/** Of the sizes tried, those that are still open now that the batch is known. */
+function openDims({ inputs }: Signature, { dims }: Recipe): Recipe['dims'] {
+  const open = new Set(freeDimensions(inputs).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(dims).filter(([name]) => open.has(name)));
 }
 
 interface Joined {

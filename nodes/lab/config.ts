@@ -15,7 +15,9 @@ export const labConfigSchema = z.object({
   hangMs: milliseconds.default(60_000),
   /** No job takes longer, whatever it does. */
   jobMs: milliseconds.default(600_000),
-  /** Resident memory of a job's process, its own 100 MB included; never over 80 % of what is free. */
+  /**
+   * Resident memory of a job's process, its own 100 MB included; never over 80 % of what is free.
+   */
   memoryBytesMax: count.default(4 * 1024 ** 3),
   memoryPollMs: milliseconds.default(10),
   /** Added to the niceness of a job's process. */
@@ -25,10 +27,11 @@ export const labConfigSchema = z.object({
   profileMs: milliseconds.default(10_000),
   batches: z.array(count).min(1).default([1, 2, 4, 8, 16, 32, 64]),
   samplesMin: count.default(5),
-  samplesMax: count.default(200),
-  /** Half the width of the median's 95 % confidence interval, as a share of the median. */
+  samplesMax: count.default(2_000),
+  /** A median this sure, as a share of it, needs no more runs (`policy/profiling/spread.ts`). */
   spreadMax: z.number().positive().default(0.02),
   turnMs: milliseconds.default(100),
+  turnRunsMax: count.default(40),
   /** Share of the time for a profile that further loads may take. */
   loadShare: z.number().min(0).max(1).default(0.1),
   /** Samples made up where there are none, to compare a variant with its source. */

@@ -122,14 +122,14 @@ class LabProcess {
     const { config, task, onProgress } = this.options;
     switch (message.type) {
       case 'ready':
-        this.expectWithin(config.hangMs, 'hung', `it did nothing for ${String(config.hangMs)} ms`);
         this.child.send(task, (error) => {
           if (error !== null) this.fail('killed', `its process is gone: ${messageOf(error)}`);
         });
         return;
       case 'progress':
+        // Starting is the process's business; from the first word on it is the model's.
         this.stage = message.progress.stage;
-        this.silence?.refresh();
+        this.expectWithin(config.hangMs, 'hung', `it did nothing for ${String(config.hangMs)} ms`);
         onProgress?.(message.progress);
         return;
       case 'done':

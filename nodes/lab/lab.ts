@@ -1,6 +1,7 @@
 /**
- * The model lab: where models that have not proven themselves run, each job in a process of its own.
- * A model that hangs, aborts or eats memory costs that process, and its caller one typed error.
+ * The model lab: where models that have not proven themselves run, each job in a process of its
+ * own. A model that hangs, aborts or eats memory costs that process, and its caller one typed
+ * error.
  */
 
 import { freemem } from 'node:os';
@@ -92,12 +93,13 @@ export function createModelLab(config: LabConfig, log: Logger, options: LabOptio
 
 /** What is free is asked for each job: others take and give meanwhile. */
 function limitsOf(config: LabConfig): LabLimits {
-  const { samplesMin, samplesMax, spreadMax, turnMs, memoryBytesMax, ...rest } = config;
+  const { samplesMin, samplesMax, spreadMax, turnMs, turnRunsMax, memoryBytesMax, ...rest } =
+    config;
   return {
     attemptsMax: rest.attemptsMax,
     batches: rest.batches,
     profileMs: rest.profileMs,
-    sampling: { samplesMin, samplesMax, spreadMax, turnMs },
+    sampling: { samplesMin, samplesMax, spreadMax, turnMs, turnRunsMax },
     loadShare: rest.loadShare,
     madeUpSamples: rest.madeUpSamples,
     evaluationBatchMax: rest.evaluationBatchMax,

@@ -1,6 +1,7 @@
 /**
  * ONNX Runtime's own graph optimiser, written out: it saves the graph a session ended up with. What
- * it makes above `extended` is laid out for the processor it ran on and belongs to that machine type.
+ * it makes above `extended` is laid out for the processor it ran on and belongs to that machine
+ * type.
  */
 
 import { renameSync, rmSync, statSync } from 'node:fs';

@@ -29,6 +29,11 @@ import { type FedModel, feedModel, openModel, prepareBatch, runBatch } from './m
 import { makeSample } from './sample.ts';
 import { createStopwatch } from './stopwatch.ts';
 
+/**
+ * Of the memory budget; allocators take more than is asked, and beyond it the process is killed.
+ */
+const foreseenShare = 0.8;
+
 /** Loads after the first, at most. */
 const warmLoadsMax = 5;
 
@@ -98,7 +103,8 @@ interface SamplingContext {
 }
 
 interface Sampling {
-  readonly timings: ReadonlyMap<number, readonly number[]>;
+  /** Timings by batch, of each turn. */
+  readonly timings: ReadonlyMap<number, readonly (readonly number[])[]>;
   readonly batchMax: number;
   readonly skipped: ProfileReport['skipped'];
 }
@@ -111,18 +117,19 @@ async function sampleBatches(
   const { options, limits, budgetMs, gauge, report } = context;
   const wanted = batchesWanted(options, limits);
   const endMs = performance.now() + budgetMs;
-  const timings = new Map<number, number[]>();
+  const timings = new Map<number, number[][]>();
   const refused = new Map<number, string>();
+  const memoryMax = limits.memoryBytesMax * foreseenShare;
   const growth = createGrowthForecast(gauge);
   let batchMax = wanted.at(-1) ?? 1;
   const timed = createStopwatch();
   for (;;) {
     const batches = wanted.filter((batch) => batch <= batchMax && !refused.has(batch));
-    const sampled = [...timings].map(([batch, timingsMs]) => ({ batch, timingsMs }));
+    const sampled = [...timings].map(([batch, turns]) => ({ batch, turns }));
     const turn = planTurn(batches, sampled, endMs - performance.now(), limits.sampling);
     if (turn === undefined) break;
     report(`measuring batch ${String(turn.batch)}`, timings.size, batches.length);
-    if (turn.first && growth.forecast(turn.batch) > limits.memoryBytesMax) {
+    if (turn.first && growth.forecast(turn.batch) > memoryMax) {
       const why = 'its memory would exceed the budget';
       for (const batch of batches) if (batch >= turn.batch) refused.set(batch, why);
       continue;
@@ -131,7 +138,7 @@ async function sampleBatches(
       const taken = await takeTurn(fed, samples, turn, timed, endMs, () => {
         report(`measuring batch ${String(turn.batch)}`, timings.size, batches.length);
       });
-      timings.set(turn.batch, [...(timings.get(turn.batch) ?? []), ...taken]);
+      timings.set(turn.batch, [...(timings.get(turn.batch) ?? []), taken]);
     } catch (error) {
       if (timings.size === 0) throw error;
       // What one batch cannot do, larger ones cannot: the instance's limit is the one before.
@@ -209,9 +216,9 @@ function createGrowthForecast(gauge: MemoryGauge): GrowthForecast {
 function latencyOf({ timings, batchMax, skipped }: Sampling): LatencyPoint[] {
   const measured = [...timings]
     .sort(([a], [b]) => a - b)
-    .map(([batch, timingsMs]): LatencyPoint => {
-      const { p50Ms, p95Ms, p99Ms, samples, spread } = summariseTimings(timingsMs);
-      return { batch, ms: p50Ms, p95Ms, p99Ms, samples, spread: Math.min(spread, 1) };
+    .map(([batch, turns]): LatencyPoint => {
+      const { p50Ms, p95Ms, p99Ms, samples, spread } = summariseTimings(turns);
+      return { batch, ms: p50Ms, p95Ms, p99Ms, samples, spread };
     });
   const fit = fitLatency(measured);
   const predicted = skipped
@@ -246,5 +253,5 @@ async function warmLoadMs(
     timings.push(model.createMs);
     await model.onnx.release();
   } while (timings.length < warmLoadsMax && performance.now() < endMs);
-  return summariseTimings(timings).p50Ms;
+  return summariseTimings([timings]).p50Ms;
 }

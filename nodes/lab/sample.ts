@@ -3,7 +3,8 @@
  * values by datatype. Pure; the same recipe and seed give the same bytes.
  *
  * Nothing in a graph says that 16,000 is a sampling rate or that an image is 224 wide; names, ranks
- * and positions do, more often than not. So likely sizes are tried in a likely order until one runs.
+ * and positions do, more often than not. So likely sizes are tried in a likely order until one
+ * runs.
  */
 
 import { seededRandom } from '../../runtime/random.ts';

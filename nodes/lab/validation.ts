@@ -6,12 +6,11 @@
  *                           "scale": 0.00392156862745098}}, "label": 7}
  *
  * An input is written as in a query (nested numbers, or datatype, shape and data) by the task's
- * names, one query an example; or as base64 of its row-major little-endian bytes. Where its datatype
- * is not the signature's it is converted, times `scale`. Blank lines are skipped.
+ * names, one query an example; or as base64 of its row-major little-endian bytes. Where its
+ * datatype is not the signature's it is converted, times `scale`. Blank lines are skipped.
  */
 
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 
 import { z } from 'zod';
 
@@ -124,38 +123,39 @@ function readTensor(
 
 /** Lines of a file, none longer than the limit: a file without line ends must not fill memory. */
 async function* boundedLines(file: string, lineBytesMax: number): AsyncGenerator<string> {
-  let sinceEnd = 0;
-  const state = { tooLong: false };
-  const stream = createReadStream(file);
-  stream.on('data', (chunk) => {
-    const bytes = Buffer.from(chunk);
-    const last = bytes.lastIndexOf(10);
-    sinceEnd = last < 0 ? sinceEnd + bytes.length : bytes.length - last - 1;
-    if (sinceEnd <= lineBytesMax) return;
-    state.tooLong = true;
-    stream.destroy();
-  });
-  const lines = createInterface({ input: stream, crlfDelay: Infinity });
-  let failure: unknown;
-  stream.on('error', (error) => {
-    failure = error;
-    lines.close();
-  });
-  try {
-    for await (const line of lines) yield line;
-  } finally {
-    stream.destroy();
-  }
-  if (failure !== undefined) {
-    throw new ValidationInvalid(
-      `it cannot be read: ${messageOf(failure)}`,
-      file,
-      undefined,
-      failure,
-    );
-  }
-  if (state.tooLong) {
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  const add = (piece: Buffer): void => {
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes <= lineBytesMax) return;
     const message = `it has a line of more than ${String(lineBytesMax)} bytes, the limit`;
     throw new ValidationInvalid(message, file);
+  };
+  const take = (): string => {
+    const line = Buffer.concat(pieces).toString('utf8');
+    pieces = [];
+    bytes = 0;
+    return line;
+  };
+  for await (const chunk of chunksOf(file)) {
+    let from = 0;
+    for (let end = chunk.indexOf(lineEnd); end >= 0; end = chunk.indexOf(lineEnd, from)) {
+      add(chunk.subarray(from, end));
+      from = end + 1;
+      yield take();
+    }
+    add(chunk.subarray(from));
+  }
+  yield take();
+}
+
+const lineEnd = 10;
+
+async function* chunksOf(file: string): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of createReadStream(file)) yield chunk as Buffer;
+  } catch (error) {
+    throw new ValidationInvalid(`it cannot be read: ${messageOf(error)}`, file, undefined, error);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The thread of a lab process that does its one job. It may hang or take the process down: the other
- * thread (`../model-lab.ts`) watches, and this one is never terminated, it dies with the process.
+ * The thread of a lab process that does its one job. It may hang or take the process down: the
+ * other thread (`../model-lab.ts`) watches, and this one is never terminated, it dies with the
+ * process.
  */
 
 import { statSync } from 'node:fs';

@@ -1,8 +1,8 @@
 /**
  * Drift: whether a profile still tells the truth. Observed execution times are compared with the
- * profile's for the same batches; when they are off by more than a bound, slower or faster, for long
- * enough, the profile is stale and wants measuring again. Two bounds and a time, so that neither a
- * burst nor a ratio that sits on the bound makes it flap.
+ * profile's for the same batches; when they are off by more than a bound, slower or faster, for
+ * long enough, the profile is stale and wants measuring again. Two bounds and a time, so that
+ * neither a burst nor a ratio that sits on the bound makes it flap.
  *
  * It differs from `interfered` (domain/instance.ts): interference is seconds of one instance and
  * cured by moving it; drift is minutes, on whatever machine, and cured by a new profile.
@@ -55,8 +55,8 @@ export interface DriftObservation {
 }
 
 /**
- * The next state. `stale` is set once off for `forMs`, and cleared only by `noDrift` (a new profile)
- * or by a ratio back within `clearsAt`, which shows that the cause has gone.
+ * The next state. `stale` is set once off for `forMs`, and cleared only by `noDrift` (a new
+ * profile) or by a ratio back within `clearsAt`, which shows that the cause has gone.
  */
 export function observeDrift(
   state: DriftState,

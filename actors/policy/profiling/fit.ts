@@ -1,7 +1,7 @@
 /**
  * The fit: from the latency of a few batches to that of any. INFaaS fits a line to batches 1, 4 and
- * 8 and extrapolates to 64, which is where its predictions go wrong (reference: released code); here
- * every measured batch counts, and a line is taken only where one is right.
+ * 8 and extrapolates to 64, which is where its predictions go wrong (reference: released code);
+ * here every measured batch counts, and a line is taken only where one is right.
  *
  * A line averages noise away where time really is a·b + c. Where it is not (kernels that prefer
  * multiples of 4, caches that overflow), a monotone piecewise line through the measured points is
@@ -34,8 +34,8 @@ export function fitLatency(latency: readonly LatencyPoint[]): LatencyFit {
 }
 
 /**
- * Least squares of relative errors: without the weights, a percent of batch 64 would outweigh all of
- * batch 1. Undefined where no rising line with a positive start fits.
+ * Least squares of relative errors: without the weights, a percent of batch 64 would outweigh all
+ * of batch 1. Undefined where no rising line with a positive start fits.
  */
 export function fitLine(points: readonly LatencyPoint[]): LatencyFit | undefined {
   if (points.length < 2) return undefined;
@@ -90,7 +90,9 @@ function passesNear(fit: LatencyFit, points: readonly LatencyPoint[]): boolean {
   });
 }
 
-/** Sum of relative errors at inner points, each predicted from the others; 0 without inner points. */
+/**
+ * Sum of relative errors at inner points, each predicted from the others; 0 without inner points.
+ */
 function leftOutError(
   points: readonly LatencyPoint[],
   fit: (points: readonly LatencyPoint[]) => LatencyFit | undefined,

@@ -20,11 +20,14 @@ export interface SamplingRule {
   readonly spreadMax: number;
   /** Time of one turn on one batch; at least `samplesMin` runs all the same. */
   readonly turnMs: number;
+  /** Runs of one turn at most: many short turns see more of what goes on than one long one. */
+  readonly turnRunsMax: number;
 }
 
 export interface Sampled {
   readonly batch: number;
-  readonly timingsMs: readonly number[];
+  /** Timings of each turn, milliseconds. */
+  readonly turns: readonly (readonly number[])[];
 }
 
 export interface SamplingTurn {
@@ -44,12 +47,12 @@ export function planTurn(
   leftMs: number,
   rule: SamplingRule,
 ): SamplingTurn | undefined {
-  const known = new Map(sampled.map(({ batch, timingsMs }) => [batch, timingsMs]));
   const summaries = sampled
-    .filter(({ timingsMs }) => timingsMs.length > 0)
-    .map(({ batch, timingsMs }) => ({ batch, summary: summariseTimings(timingsMs) }))
+    .filter(({ turns }) => turns.some((timingsMs) => timingsMs.length > 0))
+    .map(({ batch, turns }) => ({ batch, summary: summariseTimings(turns) }))
     .sort((a, b) => a.batch - b.batch);
-  const next = batches.find((batch) => (known.get(batch)?.length ?? 0) === 0);
+  const known = new Set(summaries.map(({ batch }) => batch));
+  const next = batches.find((batch) => !known.has(batch));
   if (next !== undefined) {
     if (summaries.length === 0) return { batch: next, runs: rule.samplesMin, first: true };
     const runMs = predictNext(summaries, next);
@@ -75,12 +78,14 @@ function refine(
   let widestSpread = rule.spreadMax;
   for (const { batch, summary } of summaries) {
     const room = rule.samplesMax - summary.samples;
-    if (room <= 0 || summary.spread <= widestSpread) continue;
+    const spread = summary.confirmed ? summary.spread : Infinity;
+    if (room < rule.samplesMin || spread <= widestSpread) continue;
     const inTurn = Math.max(rule.samplesMin, Math.floor(rule.turnMs / summary.p50Ms));
-    const runs = Math.min(room, inTurn, Math.floor(leftMs / summary.p50Ms));
-    if (runs < 1) continue;
-    widest = { batch, runs, first: false };
-    widestSpread = summary.spread;
+    const runs = Math.min(room, inTurn, rule.turnRunsMax);
+    // The run that warms up is one more; a turn cut short would be no turn to compare with.
+    if ((rule.samplesMin + 1) * summary.p50Ms > leftMs) continue;
+    widest = { batch, runs: Math.min(runs, Math.floor(leftMs / summary.p50Ms) - 1), first: false };
+    widestSpread = spread;
   }
   return widest;
 }

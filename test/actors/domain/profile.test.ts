@@ -70,7 +70,7 @@ describe('the time that a profile predicts', () => {
     );
   });
 
-  it('stays positive beyond the last point, even where larger batches were measured as faster', () => {
+  it('stays positive beyond the last point, even where larger batches were faster', () => {
     const noisy = profileOf([
       { batch: 1, ms: 10 },
       { batch: 4, ms: 1 },
