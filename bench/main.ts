@@ -10,6 +10,7 @@ import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { compareChain, compareWide } from './actor-ratios.ts';
+import { measureAdmission, measurePredictions } from './profile-prediction.ts';
 import { largeFleet, measureSelection, paperFleet } from './selection.ts';
 import {
   cnnModel,
@@ -36,6 +37,7 @@ interface Measurement {
 }
 
 const ratio = (value: number): string => `${value.toFixed(2)}×`;
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
 
 /** One instance of each architecture of the zoo. */
 const oneOfEach = [
@@ -179,6 +181,40 @@ const measurements: readonly Measurement[] = [
         ),
       ];
     },
+  },
+  {
+    name: 'profile: prediction',
+    run: async () => {
+      const { predictions, medianError, worstError } = await measurePredictions();
+      for (const { variant, batch, predictedMs, measuredMs, error } of predictions) {
+        const ms = `${predictedMs.toFixed(3)} ms, measured ${measuredMs.toFixed(3)}`;
+        const off = `${(error * 100).toFixed(0)} %`;
+        process.stderr.write(`  ${variant} at ${String(batch)}: ${ms}, off by ${off}\n`);
+      }
+      return [
+        figureOf(
+          'predicted latency at batches never measured, median error over the zoo',
+          `${(medianError * 100).toFixed(1)} % (worst ${(worstError * 100).toFixed(0)} %)`,
+          '<= 15 %',
+          medianError <= 0.15,
+          { medianError, worstError, predictions: predictions.length },
+        ),
+      ];
+    },
+  },
+  {
+    name: 'profile: admission',
+    run: async () =>
+      (await measureAdmission()).map(({ variant, checkMs, quickProfileMs, fullProfileMs }) => {
+        const firstMs = checkMs + quickProfileMs;
+        return figureOf(
+          `check and quick profile of ${variant} (full profile)`,
+          `${seconds(firstMs)} (${seconds(fullProfileMs)})`,
+          '<= 8 s (<= 20 s)',
+          firstMs <= 8_000 && fullProfileMs <= 20_000,
+          { checkMs, quickProfileMs, fullProfileMs },
+        );
+      }),
   },
   {
     name: 'memory',

@@ -17,6 +17,7 @@ import { reloadPolicy } from '../actors/worker/behaviour.ts';
 import { ConfigInvalid, messageOf } from '../runtime/errors.ts';
 import { engineConfigSchema } from './engine/config.ts';
 import { gatewayConfigSchema } from './gateways/config.ts';
+import { labConfigSchema } from './lab/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
@@ -97,6 +98,7 @@ export const configSchema = z.strictObject({
   instance: instanceConfig.prefault({}),
   monitor: monitorConfig.prefault({}),
   engine: engineConfigSchema.prefault({}),
+  lab: labConfigSchema.prefault({}),
   gateway: gatewayConfigSchema.prefault({}),
   bus: busConfig.prefault({}),
 });

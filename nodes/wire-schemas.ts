@@ -10,6 +10,7 @@ import type { BodyDecoders } from '../runtime/remote-inbound.ts';
 import { FrameRejected } from '../runtime/errors.ts';
 import { datatypes } from '../runtime/wire/tensors.ts';
 import { outcomeCodes } from '../actors/domain/outcome.ts';
+import { profileSchema } from './profile-schema.ts';
 
 const ref = z.object({ node: z.string(), epoch: z.number(), path: z.string() });
 const bytes = z.instanceof(Uint8Array);
@@ -63,12 +64,7 @@ export const variantSchema = z.object({
   adapter: adapterSchema,
   batchMax: z.int().positive(),
   hardware: hardwareKind,
-  profile: z.object({
-    loadMs: z.number(),
-    memoryBytes: z.number(),
-    latency: z.array(z.object({ batch: z.int().positive(), ms: z.number() })),
-    measuredOn: z.string(),
-  }),
+  profile: profileSchema,
 });
 
 const instanceReport = z.object({

@@ -44,7 +44,7 @@ export interface FeedPlan {
   readonly outputs: readonly PlannedTensor[];
 }
 
-export function planFeeds(variant: Variant): FeedPlan {
+export function planFeeds(variant: Pick<Variant, 'id' | 'signature' | 'adapter'>): FeedPlan {
   const { signature, adapter } = variant;
   const dropped = new Set(adapter.drop);
   const inputs = Object.entries(signature.inputs)

@@ -158,7 +158,7 @@ function spawnHost({ lanes, pin, config }: HostProcessOptions): ChildProcess {
  * glibc by default keeps what unloaded models leave in each thread's heap, 100 MB after six loads
  * of 16 MB; with fixed thresholds and shared heaps resident memory stays flat.
  */
-function hostEnvironment(): NodeJS.ProcessEnv {
+export function hostEnvironment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(INFAAS_|NATS_|NODE_OPTIONS$)/.test(name),
   );

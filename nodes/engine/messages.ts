@@ -18,8 +18,10 @@ export interface GraphTensor {
   readonly shape: readonly (number | string)[];
 }
 
-/** How ONNX Runtime is told to run; one thread a session always. */
+/** How ONNX Runtime is told to run. */
 export interface SessionSettings {
+  /** Threads a session, 1 by default: lanes run one each, the lab measures others too. */
+  readonly threads?: number | undefined;
   readonly optimisation: 'disabled' | 'basic' | 'extended' | 'all';
   /** ONNX Runtime's own allocator: faster for large activations, and memory is never given back. */
   readonly cpuArena: boolean;

@@ -39,6 +39,12 @@ const tensorTypes = {
   BYTES: 'string',
 } as const satisfies Record<Datatype, Tensor.Type>;
 
+/** Ours of ONNX Runtime's; undefined for what no tensor of ours can hold. */
+export function datatypeOf(type: Tensor.Type): Datatype | undefined {
+  const entries = Object.entries(tensorTypes) as readonly (readonly [Datatype, Tensor.Type])[];
+  return entries.find(([, name]) => name === type)?.[0];
+}
+
 /** The graph `y = -x` of one float: 70 bytes of ONNX. */
 const smallestModel =
   'CAgSBmluZmFhczo2CgsKAXgSAXkiA05lZxIFZ3JhcGhaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgB' +
@@ -104,14 +110,15 @@ export async function createSession(
   return { inputs, outputs, onnx, createMs };
 }
 
-function sessionOptions(settings: SessionSettings): InferenceSession.SessionOptions {
+/** How every session here is created: what is measured elsewhere must be set alike. */
+export function sessionOptions(settings: SessionSettings): InferenceSession.SessionOptions {
   return {
     executionProviders: [{ name: 'cpu', useArena: settings.cpuArena }],
     graphOptimizationLevel: settings.optimisation,
     enableCpuMemArena: settings.cpuArena,
     enableMemPattern: settings.memoryPattern,
     executionMode: 'sequential',
-    intraOpNumThreads: 1,
+    intraOpNumThreads: settings.threads ?? 1,
     interOpNumThreads: 1,
     // What fails is answered; on standard error it would be taken for a host's last words.
     logSeverityLevel: 4,

@@ -70,12 +70,19 @@ describe('the time that a profile predicts', () => {
     );
   });
 
-  it('is never negative, even where larger batches were measured as faster', () => {
+  it('stays positive beyond the last point, even where larger batches were faster', () => {
     const noisy = profileOf([
       { batch: 1, ms: 10 },
       { batch: 4, ms: 1 },
     ]);
-    expect(predictBatchMs(noisy, 64)).to.equal(0);
+    expect(predictBatchMs(noisy, 64)).to.equal(1);
+  });
+
+  it('is the word of the fit where the profile has one', () => {
+    const fitted: Profile = { ...measured, fit: { kind: 'line', interceptMs: 2, slopeMs: 3 } };
+    expect(predictBatchMs(fitted, 4)).to.equal(14);
+    expect([...latencyTable(fitted, 3)]).to.deep.equal([0, 5, 8, 11]);
+    expect(saturationQps(fitted, 4)).to.be.closeTo(4000 / 14, 1e-9);
   });
 });
 
