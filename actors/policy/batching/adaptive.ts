@@ -4,7 +4,7 @@
  *
  * With g(b) = b·T(1)/T(b), the throughput gained by a batch of b: where g never reaches 1.15 (most
  * models on a CPU) it never waits, and runs what is queued up to the smallest b that has 95 % of
- * the best g. Where batching pays it waits like Proteus until the head must start, ended early when
+ * the best throughput, the hand-over of a batch to its engine counted. Where batching pays it waits like Proteus until the head must start, ended early when
  * no further arrival is likely in time, or when waiting for it takes longer than the engine time
  * that sharing a batch saves: else a query without a latency SLO would wait for company for half of
  * its time-out. A batch never grows past what its most urgent member allows, unless that member is
@@ -15,6 +15,11 @@ import type { BatchPlan, BatchView } from './plan.ts';
 
 const worthWaiting = 1.15;
 const enoughOfBest = 0.95;
+/**
+ * What a batch costs beyond the engine's time: its way to the engine host and back (DESIGN.md, "The
+ * engine": up to 140 µs). Small models pay most of it, so their batches may grow further.
+ */
+const handOverMs = 0.14;
 
 export function adaptiveBatch(view: BatchView): BatchPlan {
   const { queue, latencyMs, nowMs } = view;
@@ -45,7 +50,7 @@ export function adaptiveBatch(view: BatchView): BatchPlan {
 interface BatchLimits {
   /** Best throughput gain of any batch size. */
   readonly bestGain: number;
-  /** Smallest batch with `enoughOfBest` of it. */
+  /** Smallest batch with `enoughOfBest` of the best throughput, its hand-over counted. */
   readonly efficient: number;
 }
 
@@ -55,13 +60,15 @@ const limitsByTable = new WeakMap<Float64Array, BatchLimits>();
 export function batchLimits(latencyMs: Float64Array): BatchLimits {
   const known = limitsByTable.get(latencyMs);
   if (known !== undefined) return known;
-  const gain = (batch: number): number => (batch * timeOf(latencyMs, 1)) / timeOf(latencyMs, batch);
+  const ratePerMs = (batch: number): number => batch / (timeOf(latencyMs, batch) + handOverMs);
   let bestGain = 1;
+  let bestRate = 0;
   for (let batch = 1; batch < latencyMs.length; batch += 1) {
-    bestGain = Math.max(bestGain, gain(batch));
+    bestGain = Math.max(bestGain, (batch * timeOf(latencyMs, 1)) / timeOf(latencyMs, batch));
+    bestRate = Math.max(bestRate, ratePerMs(batch));
   }
   let efficient = 1;
-  while (efficient < latencyMs.length - 1 && gain(efficient) < enoughOfBest * bestGain) {
+  while (efficient < latencyMs.length - 1 && ratePerMs(efficient) < enoughOfBest * bestRate) {
     efficient += 1;
   }
   const limits = { bestGain, efficient };
