@@ -18,6 +18,8 @@ import { ConfigInvalid, messageOf } from '../runtime/errors.ts';
 import { engineConfigSchema } from './engine/config.ts';
 import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
+import { generatorConfigSchema } from './generator/config.ts';
+import { onnxConfigSchema } from './onnx/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
@@ -101,6 +103,8 @@ export const configSchema = z.strictObject({
   lab: labConfigSchema.prefault({}),
   gateway: gatewayConfigSchema.prefault({}),
   bus: busConfig.prefault({}),
+  onnx: onnxConfigSchema.prefault({}),
+  generator: generatorConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;
