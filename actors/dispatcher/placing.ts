@@ -76,8 +76,10 @@ function placeQuery(
   // Before its own work counts there.
   const { reason } = selection;
   dispatching.decisions.record(entry, ctx.nowMs, { view, query, reason, placement });
-  if (instance !== undefined)
+  if (instance !== undefined) {
     instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
+    instance.sent += 1;
+  }
   entry.attempt += 1;
   dispatching.table.place(entry, placement);
   ctx.tell(worker.ref, {
