@@ -88,6 +88,15 @@ const workerConfig = z.object({
     .prefault({}),
 });
 
+/** Worker processes that `infaas up` keeps: how often one may end by itself. */
+const processesConfig = z.object({
+  restartsMax: count.default(5),
+  withinMs: milliseconds.default(60_000),
+  initialMs: milliseconds.default(100),
+  factor: z.number().min(1).default(3),
+  maxMs: milliseconds.default(5_000),
+});
+
 const busConfig = z.object({
   beatMs: milliseconds.default(250),
   missedMax: count.default(3),
@@ -103,6 +112,7 @@ export const configSchema = z.strictObject({
   lab: labConfigSchema.prefault({}),
   gateway: gatewayConfigSchema.prefault({}),
   bus: busConfig.prefault({}),
+  processes: processesConfig.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
 });

@@ -7,6 +7,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import type { ActorHost, Address } from '../runtime/actor.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { NodeRefused } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createNactHost } from '../runtime/nact-host.ts';
 import { createRemoting, type Remoting } from '../runtime/remote.ts';
@@ -91,10 +92,18 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     beatMs: config.bus.beatMs,
     missedMax: config.bus.missedMax,
     onSuperseded: (epoch) => {
-      const taken = `another process took over the name "${name}" (epoch ${String(epoch)})`;
-      fail(new Error(`${taken}; give one of them another --name`));
+      fail(new NodeRefused(namesakeText(options, epoch, host.epoch), name));
     },
     onStalled: () => node.onStalled?.(),
   });
   return Object.assign(node, { remoting });
+}
+
+/** The controller has no other name, so there it is the system that exists already. */
+function namesakeText({ name, kind }: NodeOptions, epoch: number, ours: number): string {
+  const who = `a node named "${name}" (epoch ${String(epoch)})`;
+  if (ours > 0) return `${who} took over from this one; give one of them another --name`;
+  return kind === 'controller'
+    ? 'a controller is running already on this NATS server; stop it first, or use another server'
+    : `${who} is running already; choose another --name, or stop it`;
 }

@@ -52,7 +52,10 @@ export interface RemotingOptions {
   /** Beats missed before a node counts as down; 3 unless told. */
   readonly missedMax?: number;
   readonly decoders: BodyDecoders;
-  /** Another process has our name and this higher epoch: the composition root exits. */
+  /**
+   * Another process has our name and this higher epoch: the composition root exits. While ours is 0
+   * that one was there first, else it took over.
+   */
   readonly onSuperseded?: (epoch: number) => void;
   /** This process stood still so long that it counts as dead: the root joins again. */
   readonly onStalled?: (stalledMs: number) => void;
@@ -227,7 +230,7 @@ class BusRemoting implements Remoting {
         this.directory.ownEcho(nowMs);
       },
       onSuperseded: (epoch) => {
-        log.error('another process took over this node', { node, epoch, ours: host.epoch });
+        log.info('another process has the name of this node', { node, epoch, ours: host.epoch });
         this.options.onSuperseded?.(epoch);
       },
       onStalled: (stalledMs) => {

@@ -260,7 +260,11 @@ function takeReport(
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
   if (isNew) ctx.watch(worker, asTerminated);
   for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
-  if (isBack) orphan(dispatching, orphans, before, 'it came back under a newer epoch', ctx);
+  if (isBack) {
+    const why = 'it came back under a newer epoch';
+    ctx.log.warn('worker lost', { worker: before.id, why });
+    orphan(dispatching, orphans, before, why, ctx);
+  }
   if (isNew) placeHeld(dispatching, ctx);
 }
 

@@ -19,6 +19,20 @@ export interface WorkerSlice {
   readonly memory?: string | undefined;
 }
 
+/** What of a machine a worker owns, checked. */
+export interface OwnedSlice {
+  readonly cores: readonly number[] | undefined;
+  readonly memoryBytes: number;
+}
+
+/** Throws ConfigInvalid on a slice that this machine does not have. Starts nothing. */
+export function sliceOf({ cores, memory }: WorkerSlice): OwnedSlice {
+  return {
+    cores: parseCores(cores),
+    memoryBytes: parseMemory(memory) ?? Math.floor(totalmem() * 0.8),
+  };
+}
+
 export interface WorkerPart {
   readonly worker: Ref<WorkerMessage>;
   readonly engine: OnnxEngine;
@@ -27,11 +41,10 @@ export interface WorkerPart {
   readonly drain: () => Promise<void>;
 }
 
-export function addWorker(node: Node, membership: Membership, slice: WorkerSlice): WorkerPart {
+export function addWorker(node: Node, membership: Membership, slice: OwnedSlice): WorkerPart {
   const { host, config, log, metrics } = node;
-  const cores = parseCores(slice.cores);
+  const { cores, memoryBytes } = slice;
   const units = cores?.length ?? availableParallelism();
-  const memoryBytes = parseBytes(slice.memory) ?? Math.floor(totalmem() * 0.8);
   const hardware: readonly Hardware[] = [
     { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
   ];
@@ -107,9 +120,19 @@ const byteUnits: Readonly<Record<string, number>> = {
   GB: 1e9,
 };
 
-/** `4GiB`, `512MiB`, `2GB` or plain bytes. */
-export function parseBytes(text: string | undefined): number | undefined {
+/** `4GiB`, `512MiB`, `2GB` or plain bytes, within what the machine has. */
+export function parseMemory(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
+  const bytes = parseBytes(text);
+  if (bytes > 0 && bytes <= totalmem()) return bytes;
+  const most = `${(totalmem() / 2 ** 30).toFixed(1)}GiB`;
+  throw new ConfigInvalid(
+    `--memory "${text}": give more than 0 and at most what this machine has, ${most}`,
+    '--memory',
+  );
+}
+
+function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim());
   const unit = byteUnits[(match?.[2] ?? '').toUpperCase()];
   if (match === null || unit === undefined) {

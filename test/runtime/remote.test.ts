@@ -150,6 +150,17 @@ describe('remoting', () => {
       expect(b.supersededBy).to.deep.equal([4]);
     });
 
+    it('tell one that has not joined that its name is taken, unless by a goodbye', async () => {
+      const newcomer = world.node('b', 0);
+      await world.advance(300);
+      expect(newcomer.supersededBy).to.deep.equal([3]);
+      expect(b.supersededBy).to.deep.equal([]);
+      const heir = world.node('a', 0);
+      a.remoting.stop();
+      await world.advance(1_000);
+      expect(heir.supersededBy).to.deep.equal([]);
+    });
+
     it('let a node not joined yet ask and be answered, though its name is known dead', async () => {
       b.crash();
       await world.advance(1_500);
