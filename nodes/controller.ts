@@ -27,15 +27,16 @@ export async function startController(settings: ControllerSettings): Promise<Run
     natsUrl: settings.nats,
   });
   return openOrClose(async (opened) => {
-    let controller: ControllerPart | undefined;
+    const parts: { controller?: ControllerPart } = {};
     opened.push(async () => {
       await node.close();
-      // Whose actors have written their last by now.
-      await controller?.close();
+      // The actors have written their last by now.
+      await parts.controller?.close();
     });
     const membership = openMembership(node);
     await findNameFree(node);
-    controller = addController(node, settings.dataDir);
+    const controller = addController(node, settings.dataDir);
+    parts.controller = controller;
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
     const gateway = await openGateways(node, dispatcher, settings);

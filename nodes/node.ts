@@ -37,6 +37,8 @@ export interface Node {
   readonly log: Logger;
   readonly metrics: PrometheusMetrics;
   readonly config: Config;
+  /** Without the credentials that it may hold. */
+  readonly natsUrl: string | undefined;
   readonly bus: NatsBus | undefined;
   readonly remoting: Remoting | undefined;
   /** Rejects never, resolves when this node must end: why, for people. */
@@ -68,6 +70,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const node: Node = {
     ...{ name, kind, incarnation, host, clock, log, metrics, config, bus, failed, fail },
+    natsUrl: options.natsUrl?.replace(/\/\/[^@/,]*@/g, '//'),
     failWith: (actor) => {
       host.watch(actor, ({ address, detail }) => {
         if (!node.closing) fail(new Error(`${address.path} of ${name} ended: ${detail}`));

@@ -51,7 +51,7 @@ interface ChosenBus {
 export async function startSystem(settings: SystemSettings): Promise<RunningSystem> {
   const config = configOf(settings);
   const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
-  const slice = sliceOf(settings);
+  const slice = sliceOf(settings, settings.workers * config.worker.baseMemoryBytes);
   const coresByWorker = splitCores(settings);
   const logLevel = settings.logLevel ?? defaultLogLevel;
   const bus = await chooseBus(settings, logLevel);
@@ -61,18 +61,19 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       ...{ name: controllerNode, kind: 'controller' as const, config, logLevel },
       natsUrl: bus.url,
     });
-    let controller: ControllerPart | undefined;
-    let engine: OnnxEngine | undefined;
+    const parts: { controller?: ControllerPart; engine?: OnnxEngine } = {};
     opened.push(async () => {
       await node.close();
-      await engine?.shutdown();
-      await controller?.close();
+      // The actors have said their last by now.
+      await parts.engine?.shutdown();
+      await parts.controller?.close();
     });
     const membership = openMembership(node);
     // On a server of our own there is nobody else.
     if (bus.server === undefined) await findNameFree(node);
-    controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
-    if (settings.workers === 1) ({ engine } = addWorker(node, membership, slice));
+    const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
+    parts.controller = controller;
+    if (settings.workers === 1) parts.engine = addWorker(node, membership, slice).engine;
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
     const workers = keepWorkers(node, bus.url ?? '', coresByWorker, {

@@ -16,7 +16,7 @@ export interface WorkerSettings extends RootSettings, WorkerSlice {
 export async function startWorker(settings: WorkerSettings): Promise<RunningNode> {
   const name = settings.name ?? `worker-${randomBytes(3).toString('hex')}`;
   const config = configOf(settings);
-  const slice = sliceOf(settings);
+  const slice = sliceOf(settings, config.worker.baseMemoryBytes);
   const node = await createNode({
     ...{ name, kind: 'worker' as const, config },
     logLevel: settings.logLevel ?? defaultLogLevel,

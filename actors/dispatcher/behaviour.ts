@@ -20,7 +20,8 @@ import { refusedAnswer, servedAnswer } from './answers.ts';
 import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
-import { bury, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { isOutage, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, SubmitQuery } from './protocol.ts';
 
@@ -63,7 +64,7 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     options,
     index: new FleetIndex(),
     table: new InFlightTable(),
-    busConnected: true,
+    busLostAtMs: undefined,
     wakeAtMs: Infinity,
   };
 }
@@ -127,9 +128,15 @@ function dispatcherBehaviour(
     case 'dispatcher.deadline-reached':
       expire(dispatching, ctx);
       return dispatching;
+    case 'dispatcher.report-readiness':
+      ctx.tell(message.replyTo, readinessOf(dispatching, ctx));
+      return dispatching;
     case 'dispatcher.bus-changed':
-      dispatching.busConnected = message.connected;
-      if (message.connected) placeHeld(dispatching, ctx);
+      changeBus(dispatching, message.connected, ctx);
+      return dispatching;
+    case 'dispatcher.bus-outage-lasts':
+      // What is on another node is as good as lost: its answer has no way here.
+      if (isOutage(dispatching, ctx)) placeLost(dispatching, undefined, ctx);
       return dispatching;
     case 'dispatcher.messages-lost':
       placeLost(dispatching, message.node, ctx);

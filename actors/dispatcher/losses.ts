@@ -12,6 +12,7 @@ import type { IndexedWorker } from './fleet-index.ts';
 import type { Retry } from '../worker/protocol.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Dispatching } from './dispatching.ts';
+import { outageMs } from './outage.ts';
 import { place } from './placing.ts';
 import type { DispatcherMessage } from './protocol.ts';
 
@@ -105,4 +106,15 @@ export function placeLost(dispatching: Dispatching, node: string | undefined, ct
 
 export function placeHeld(dispatching: Dispatching, ctx: Context): void {
   for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
+}
+
+/** A lost bus is waited for; what was held meanwhile is placed when it is back. */
+export function changeBus(dispatching: Dispatching, connected: boolean, ctx: Context): void {
+  if (connected) {
+    dispatching.busLostAtMs = undefined;
+    placeHeld(dispatching, ctx);
+    return;
+  }
+  dispatching.busLostAtMs ??= ctx.nowMs;
+  ctx.after(outageMs(dispatching), 'outage', { type: 'dispatcher.bus-outage-lasts' });
 }

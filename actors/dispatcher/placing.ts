@@ -10,6 +10,7 @@ import { refusedAnswer } from './answers.ts';
 import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { Dispatching } from './dispatching.ts';
 import type { InFlight } from './in-flight.ts';
+import { busLostError, isOutage } from './outage.ts';
 import type { DispatcherMessage } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
@@ -52,8 +53,10 @@ function placeQuery(
     ctx.random,
   );
   if (selection.kind === 'refuse') {
-    const mayComeBack = !dispatching.busConnected && selection.error.code === 'unavailable';
-    if (mayComeBack) return undefined; // Held: it is placed when the bus is back, or expires.
+    if (dispatching.busLostAtMs !== undefined && selection.error.code === 'unavailable') {
+      // Held for a while: it is placed when the bus is back, or expires.
+      return isOutage(dispatching, ctx) ? busLostError(dispatching, ctx) : undefined;
+    }
     preload(selection.preload, ctx);
     return selection.error;
   }
@@ -100,12 +103,12 @@ function placeQuery(
 
 /** While the bus is away there are only the workers on this node. */
 function viewOf(
-  { index, options, busConnected }: Dispatching,
+  { index, options, busLostAtMs }: Dispatching,
   variants: readonly IndexedVariant[],
   { nowMs, self }: ActorContext<DispatcherMessage>,
 ): FleetView {
   const { hopMs } = options.config;
-  if (busConnected) return { nowMs, variants, workers: index.workerList, hopMs };
+  if (busLostAtMs === undefined) return { nowMs, variants, workers: index.workerList, hopMs };
   return {
     nowMs,
     variants: variants.map((variant) => ({

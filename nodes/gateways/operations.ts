@@ -9,7 +9,7 @@ import type { FleetDescription } from '../../actors/domain/fleet-description.ts'
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import { show } from '../../runtime/wire/tensor-elements.ts';
 import type { JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 
 export const fleetOperations = [
   'tasks',

@@ -25,11 +25,14 @@ export interface OwnedSlice {
   readonly memoryBytes: number;
 }
 
-/** Throws ConfigInvalid on a slice that this machine does not have. Starts nothing. */
-export function sliceOf({ cores, memory }: WorkerSlice): OwnedSlice {
+/**
+ * Throws ConfigInvalid on a slice that this machine does not have, or that is too small for
+ * anything: `leastBytes` is what its workers need before they load. Starts nothing.
+ */
+export function sliceOf({ cores, memory }: WorkerSlice, leastBytes = 0): OwnedSlice {
   return {
     cores: parseCores(cores),
-    memoryBytes: parseMemory(memory) ?? Math.floor(totalmem() * 0.8),
+    memoryBytes: parseMemory(memory, leastBytes) ?? Math.floor(totalmem() * 0.8),
   };
 }
 
@@ -115,19 +118,22 @@ const byteUnits: Readonly<Record<string, number>> = {
   KIB: 2 ** 10,
   MIB: 2 ** 20,
   GIB: 2 ** 30,
+  TIB: 2 ** 40,
   KB: 1e3,
   MB: 1e6,
   GB: 1e9,
+  TB: 1e12,
 };
 
 /** `4GiB`, `512MiB`, `2GB` or plain bytes, within what the machine has. */
-export function parseMemory(text: string | undefined): number | undefined {
+function parseMemory(text: string | undefined, leastBytes: number): number | undefined {
   if (text === undefined) return undefined;
   const bytes = parseBytes(text);
-  if (bytes > 0 && bytes <= totalmem()) return bytes;
-  const most = `${(totalmem() / 2 ** 30).toFixed(1)}GiB`;
+  if (bytes > leastBytes && bytes <= totalmem()) return bytes;
+  const least = `${(leastBytes / 2 ** 20).toFixed(0)}MiB, which is used before anything is loaded`;
+  const most = `${(totalmem() / 2 ** 30).toFixed(1)}GiB, which this machine has`;
   throw new ConfigInvalid(
-    `--memory "${text}": give more than 0 and at most what this machine has, ${most}`,
+    `--memory "${text}": give more than ${least}, and at most ${most}`,
     '--memory',
   );
 }

@@ -166,6 +166,33 @@ describe('a distributed system', function () {
     stream.close();
   });
 
+  it('says that its broker is dead, to clients, to probes and on stderr, until it is back', async () => {
+    const controller = await startController();
+    await startWorkers();
+    await bothServe(controller);
+    const httpUrl = String(controller.ready['httpUrl']);
+    const readiness = async (): Promise<string> => {
+      const response = await fetch(`${httpUrl}/readyz`);
+      return `${String(response.status)} ${await response.text()}`;
+    };
+    await eventually('it is ready', async () => (await readiness()) === '200 ready\n');
+    const port = Number(new URL(server.url).port);
+    process.kill(server.pid, 'SIGKILL');
+    await server.stop();
+    await eventually('it is not ready', async () => (await readiness()).startsWith('503'));
+    expect(await readiness()).to.contain(`NATS at ${server.url} cannot be reached`);
+    const stream = await QueryStream.open(String(controller.ready['url']));
+    const id = stream.send(asked);
+    await eventually('a refusal', () => stream.answers.has(id));
+    expect(stream.failures()[0]).to.match(/^unavailable: NATS at nats:/);
+    server = await startNatsServer({ log: silentLogger, port });
+    await eventually('it is ready again', async () => (await readiness()).startsWith('200'));
+    stream.close();
+    for (const said of ['NATS is lost', 'NATS is back']) {
+      expect(controller.errors()).to.contain(said);
+    }
+  });
+
   it('takes a worker that stood still for 5 s back in, answering each query once', async () => {
     const controller = await startController();
     const [first] = await startWorkers();
