@@ -97,6 +97,8 @@ const processesConfig = z.strictObject({
 const busConfig = z.strictObject({
   beatMs: milliseconds.default(250),
   missedMax: count.default(3),
+  /** One message between nodes: a query with its inputs, an answer. The same on all nodes. */
+  messageBytesMax: count.default(64 * 1024 * 1024),
 });
 
 export const configSchema = z.strictObject({

@@ -17,6 +17,7 @@ import { connectNatsBus, type NatsBus } from './adapters/nats-bus.ts';
 import { createPrometheusMetrics, type PrometheusMetrics } from './adapters/prometheus.ts';
 import { createSystemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
+import { refuseTooLarge } from './refuse-too-large.ts';
 import { bodyDecoders } from './wire-schemas.ts';
 
 export interface NodeOptions {
@@ -94,6 +95,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     ...{ host, bus, clock, log, metrics, node: name, kind, incarnation, decoders: bodyDecoders },
     beatMs: config.bus.beatMs,
     missedMax: config.bus.missedMax,
+    messageBytesMax: config.bus.messageBytesMax,
+    refuseTooLarge,
     onSuperseded: (epoch) => {
       fail(new NodeRefused(namesakeText(options, epoch, host.epoch), name));
     },

@@ -31,7 +31,7 @@ import {
   type NodeView,
 } from './node-directory.ts';
 import { type BodyDecoders, Inbound } from './remote-inbound.ts';
-import { Outbound } from './remote-outbound.ts';
+import { Outbound, type RefuseTooLarge } from './remote-outbound.ts';
 import { IncomingWatches, OutgoingWatches, type RuntimeMessage } from './remote-watches.ts';
 import { nodeSubject } from './wire/subjects.ts';
 
@@ -52,6 +52,10 @@ export interface RemotingOptions {
   /** Beats missed before a node counts as down; 3 unless told. */
   readonly missedMax?: number;
   readonly decoders: BodyDecoders;
+  /** Most bytes of one message; 64 MiB unless told. The same for all nodes. */
+  readonly messageBytesMax?: number;
+  /** What to tell whom in place of a message over `messageBytesMax`; without it a dead letter. */
+  readonly refuseTooLarge?: RefuseTooLarge;
   /**
    * Another process has our name and this higher epoch: the composition root exits. While ours is 0
    * that one was there first, else it took over.

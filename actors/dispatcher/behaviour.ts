@@ -7,11 +7,18 @@
  * goes on serving when the controller is gone.
  */
 
-import type { ActorContext, ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.ts';
+import type {
+  ActorContext,
+  ActorSpec,
+  Lane,
+  Refusal,
+  RefusalReason,
+  Terminated,
+} from '../../runtime/actor.ts';
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
-import { queryError } from '../domain/outcome.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
 import type { Dispatching, DispatcherOptions } from './dispatching.ts';
 import { admit } from './admission.ts';
@@ -81,9 +88,15 @@ function laneOf({ type }: DispatcherMessage): Lane {
   }
 }
 
-function refuseQuery(message: DispatcherMessage): Refusal | undefined {
+const refusals = {
+  'mailbox-full': queryError('overloaded', 'this gateway takes no more queries now'),
+  'actor-stopped': queryError('unavailable', 'the gateway is shutting down'),
+  'actor-failed': queryError('internal', 'the dispatcher failed on this query; its log says why'),
+} as const satisfies Readonly<Record<RefusalReason, QueryError>>;
+
+function refuseQuery(message: DispatcherMessage, reason: RefusalReason): Refusal | undefined {
   if (message.type !== 'dispatcher.submit-query') return undefined;
-  const error = queryError('overloaded', 'this gateway takes no more queries now');
+  const error = refusals[reason];
   return refusal(message.replyTo, {
     type: 'gateway.query-answered',
     queryId: message.queryId,

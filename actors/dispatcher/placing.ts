@@ -120,12 +120,21 @@ function viewOf(
   };
 }
 
+/** A load that was asked for shows in a report long before that; a lost request is repeated. */
+const askAgainMs = 1_000;
+const loadsRememberedMax = 64;
+
+/** Told once and not for every query that would have gone there. */
 function preload(
   wanted: { readonly variant: { readonly id: string }; readonly worker: unknown } | undefined,
   ctx: ActorContext<DispatcherMessage>,
 ): void {
   if (wanted === undefined) return;
   const worker = wanted.worker as IndexedWorker;
+  const { loadsAskedMs } = worker;
+  if (ctx.nowMs - (loadsAskedMs.get(wanted.variant.id) ?? -Infinity) < askAgainMs) return;
+  if (loadsAskedMs.size >= loadsRememberedMax) loadsAskedMs.clear();
+  loadsAskedMs.set(wanted.variant.id, ctx.nowMs);
   ctx.tell(worker.ref, { type: 'worker.load-variant', variantId: wanted.variant.id, count: 1 });
 }
 

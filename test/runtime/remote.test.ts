@@ -175,6 +175,23 @@ describe('remoting', () => {
     });
   });
 
+  describe('what is over the limit of a message', () => {
+    const payload = new Uint8Array(100_001);
+
+    it('is refused where it is sent, to whoever waits, and is no dead letter', async () => {
+      expect(a.remoting.send(toB(), { type: 'test.ask', payload })).to.equal(undefined);
+      await world.settle();
+      expect(b.host.received).to.deep.equal([]);
+      const message = { type: 'test.too-large', over: true };
+      expect(a.host.told).to.deep.equal([{ to: toB(), message }]);
+    });
+
+    it('is a dead letter where nobody waits', () => {
+      expect(a.remoting.send(toB(), { type: 'test.tell', payload })).to.equal('too-large');
+      expect(a.host.told).to.deep.equal([]);
+    });
+  });
+
   describe('chunks', () => {
     const large = { type: 'test.large', bytes: new Uint8Array(10_000).map((_, n) => n % 251) };
 
