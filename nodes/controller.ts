@@ -26,7 +26,7 @@ export async function startController(settings: ControllerSettings): Promise<Run
     natsUrl: settings.nats,
   });
   const membership = openMembership(node);
-  const controller = addController(node, settings.dataDir);
+  const controller = await addController(node, settings.dataDir);
   const dispatcher = addDispatcher(node, membership);
   const count = await registerModels(node, controller, variants);
   const gateway = await openGateways(node, dispatcher, settings);

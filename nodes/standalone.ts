@@ -62,7 +62,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       natsUrl: bus.url,
     });
     const membership = openMembership(node);
-    const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
+    const controller = await addController(node, settings.dataDir ?? join('.infaas', 'store'));
     opened.push(() => controller.close());
     if (settings.workers === 1) {
       const { engine } = addWorker(node, membership, settings);

@@ -58,9 +58,10 @@ export async function openGateways(
       ...(settings.token === undefined ? {} : { token: settings.token }),
     },
   };
+  const unready = watchReadiness(node, dispatcher);
   const http = await startHttpServer({
     ...options,
-    notReady: watchReadiness(node, dispatcher),
+    notReady: () => node.troubles.values().next().value ?? unready(),
     metricsPage: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
   });
   const service =
