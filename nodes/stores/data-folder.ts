@@ -128,7 +128,7 @@ function isRunning(pid: number, start: number): boolean {
   }
 }
 
-/** When it started, in ticks since the machine did; undefined for none, and for the dead unreaped. */
+/** When it started, in ticks since the machine did; undefined for none, and for an unreaped one. */
 function startOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');

@@ -1,6 +1,6 @@
 /**
- * What both metadata stores do alike: check keys, turn values to bytes and back, judge a write, tell
- * a watcher.
+ * What both metadata stores do alike: check keys, turn values to bytes and back, judge a write,
+ * tell a watcher.
  */
 
 import { messageOf, StoreFailed } from '../../runtime/errors.ts';
