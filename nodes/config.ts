@@ -15,6 +15,11 @@ import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
@@ -116,6 +121,9 @@ export const configSchema = z.strictObject({
   processes: processesConfig.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
+  store: storeConfigSchema.prefault({}),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;
