@@ -86,7 +86,7 @@ function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> | undef
     schema instanceof z.ZodPrefault ||
     schema instanceof z.ZodDefault ||
     schema instanceof z.ZodOptional;
-  return wrapped ? shapeOf(schema.unwrap() as z.ZodType) : undefined;
+  return wrapped ? shapeOf(schema.unwrap()) : undefined;
 }
 
 /** Sets what variables say; returns which variable gave which path. */
