@@ -68,6 +68,8 @@ type RunBatch = Extract<EngineCommand, { type: 'engine.run-batch' }>;
 
 export class EngineModel {
   readonly port: Ref<EngineCommand>;
+  /** How much slower than usual everything is that starts now. */
+  slowness = 1;
   readonly #options: EngineModelOptions;
   readonly #residents = new Map<InstanceId, Resident>();
   /** Batches that wait for a core. */
@@ -86,6 +88,13 @@ export class EngineModel {
   /** What is loaded or being loaded, by variant. */
   get loaded(): readonly string[] {
     return [...this.#residents.values()].map(({ variant }) => variant.id);
+  }
+
+  /** What is resident by the profiles, bytes; a variant counts from the start of its load. */
+  get memoryBytes(): number {
+    let bytes = 0;
+    for (const { variant } of this.#residents.values()) bytes += variant.profile.memoryBytes;
+    return bytes;
   }
 
   /** How often the engine host died. */
@@ -211,7 +220,7 @@ export class EngineModel {
 
   #spread(ms: number): number {
     const { random, spread = 0, slowdown = 1 } = this.#options;
-    return ms * slowdown * (1 + spread * (2 * random() - 1));
+    return ms * slowdown * this.slowness * (1 + spread * (2 * random() - 1));
   }
 
   #after(delayMs: number, then: () => void): void {
