@@ -23,6 +23,10 @@ export interface Disturbance {
   readonly lossShare: number;
   readonly duplicateShare: number;
   readonly reorderShare: number;
+  /**
+   * A damaged copy arrives besides: damage in place of the original is a loss, and damage that
+   * still reads as a message is what the transport's own checksums are for.
+   */
   readonly corruptShare: number;
   readonly delayShare: number;
   /** The longest extra delay, ms. */
@@ -137,13 +141,14 @@ export class BusModel {
       return;
     }
     if (this.happens('loss', disturbance.lossShare)) return;
-    const corrupt = this.happens('corrupt', disturbance.corruptShare);
-    const sent = corrupt ? { ...message, payload: this.corrupted(message.payload) } : message;
+    if (this.happens('corrupt', disturbance.corruptShare)) {
+      this.send(from, to, { ...message, payload: this.corrupted(message.payload) }, 0, true);
+    }
     const delayed = this.happens('delay', disturbance.delayShare);
     const extraMs = delayed ? this.options.random() * disturbance.delayMs : 0;
-    this.send(from, to, sent, extraMs, this.happens('reorder', disturbance.reorderShare));
+    this.send(from, to, message, extraMs, this.happens('reorder', disturbance.reorderShare));
     if (this.happens('duplicate', disturbance.duplicateShare)) {
-      this.send(from, to, sent, extraMs, false);
+      this.send(from, to, message, extraMs, false);
     }
   }
 
@@ -175,15 +180,14 @@ export class BusModel {
     return this.options.latencyMs + this.options.random() * this.options.jitterMs;
   }
 
-  /** One to three bytes changed, or the end cut off. */
+  /** The end cut off, the beginning damaged, or noise altogether. */
   private corrupted(payload: Uint8Array): Uint8Array {
     const { random } = this.options;
-    const bytes = payload.slice();
-    if (random() < 0.2) return bytes.subarray(0, Math.floor(random() * bytes.length));
-    for (let changes = 1 + Math.floor(random() * 3); changes > 0; changes -= 1) {
-      bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
-    }
-    return bytes;
+    const noise = (): number => Math.floor(random() * 256);
+    const draw = random();
+    if (draw < 0.4) return payload.slice(0, Math.floor(random() * payload.length));
+    if (draw < 0.7) return Uint8Array.from(payload, noise);
+    return Uint8Array.from(payload, (byte, at) => (at < 2 ? noise() : byte));
   }
 }
 

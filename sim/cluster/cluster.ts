@@ -8,7 +8,7 @@ import {
   type ControllerOptions,
   controllerSpec,
 } from '../../actors/controller/behaviour.ts';
-import type { ControllerMessage } from '../../actors/controller/protocol.ts';
+import type { ControllerMessage, JoinOutcome } from '../../actors/controller/protocol.ts';
 import {
   type DispatcherConfig,
   type DispatcherOptions,
@@ -21,7 +21,7 @@ import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import { type WorkerConfig, type WorkerOptions, workerSpec } from '../../actors/worker/behaviour.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
-import type { ActorSpec, NodeId, Ref } from '../../runtime/actor.ts';
+import { type ActorSpec, type NodeId, type Ref, refOf } from '../../runtime/actor.ts';
 import { assert } from '../../runtime/assert.ts';
 import { grantEpoch } from '../../runtime/membership.ts';
 import { splitRandom } from '../../runtime/random.ts';
@@ -60,6 +60,8 @@ export interface ClusterOptions {
   readonly storeWriteMs?: number;
   readonly specs?: Partial<SpecFactories>;
   readonly wrap?: SpecWrap;
+  /** A process ended itself since another took over its name; it is gone when this is called. */
+  readonly onExit?: (name: NodeId) => void;
   /** Told of every terminal answer, once a query. */
   readonly onAnswer: AnswerListener;
 }
@@ -89,6 +91,11 @@ export interface SimController {
 }
 
 const storeWriteMs = 1;
+
+/** As `nodes/parts/controller-part.ts` does: it may have been given up in its absence. */
+function askToAttach({ host }: SimNode, name: NodeId): void {
+  host.tell(refOf<JoinOutcome>(name, 0, '/join'), { type: 'node.attach-wanted' });
+}
 
 export class Cluster {
   readonly simulation: Simulation;
@@ -152,6 +159,9 @@ export class Cluster {
       this.wrapped(registrarSpec({ controller, mailboxMax }), node, 'registrar'),
       'registrar',
     );
+    node.remoting?.onNode((event) => {
+      if (event.type === 'up') askToAttach(node, event.node);
+    });
     this.controller = { node, registrar };
     return this.controller;
   }
@@ -224,6 +234,7 @@ export class Cluster {
     const node = this.network.open(name, kind, life);
     node.onSuperseded = () => {
       this.crash(name);
+      this.options.onExit?.(name);
     };
     return node;
   }

@@ -58,5 +58,8 @@ export function joinSystem(node: SimNode, attachments: readonly ControllerMessag
   remoting?.onNode((event) => {
     if (event.type === 'up' && event.kind === 'controller') attach();
   });
+  remoting?.onLoss((lost) => {
+    if (lost === undefined || lost === controllerNode) attach();
+  });
   if (host.epoch === 0) askAnew();
 }

@@ -50,6 +50,8 @@ export class Stage {
   readonly outOfTime = new Set<SimNode>();
   /** Called when an instance is seen in a state it was not in before. */
   onState: ((node: SimNode, path: string, state: InstanceState) => void) | undefined;
+  /** Called when a process ended itself. */
+  onExit: ((name: string) => void) | undefined;
   /** Asked after each turn of an actor: which bound it exceeds. */
   checkBound: ((path: string, state: unknown) => string | undefined) | undefined;
   /** What the engines of a worker do to the batches that start now. */
@@ -68,6 +70,9 @@ export class Stage {
       config: configOf(plan),
       variants: stock,
       ...(options.specs === undefined ? {} : { specs: options.specs }),
+      onExit: (name) => {
+        this.onExit?.(name);
+      },
       wrap: (spec, node) => this.watched(spec, node),
       onAnswer: (queryId, answer, expected) => {
         this.record(queryId, answer, expected);

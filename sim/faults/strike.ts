@@ -9,11 +9,14 @@ import type { SimNode } from '../cluster/network.ts';
 import { type Disturbance, undisturbed } from '../bus-model.ts';
 import type { FaultKind } from './kinds.ts';
 import type { PlannedFault, PlannedQuery } from './plan.ts';
-import { isInstancePath, type Stage } from './stage.ts';
+import { beatMs, isInstancePath, missedMax, type Stage } from './stage.ts';
 import { stock } from './stock.ts';
 
 /** How often each kind of fault met each instance state. */
 export type Met = Map<FaultKind, Map<InstanceState, number>>;
+
+/** Until a process that ended itself is started again. */
+const respawnMs = 100;
 
 export class Striker {
   readonly met: Met = new Map();
@@ -25,6 +28,11 @@ export class Striker {
 
   constructor(stage: Stage) {
     this.stage = stage;
+    stage.onExit = (name) => {
+      this.later(respawnMs, () => {
+        this.revive(name);
+      });
+    };
   }
 
   /** @param at The instance that set it off: its worker is the target, where the kind has one. */
@@ -173,6 +181,13 @@ export class Striker {
     });
   }
 
+  private revive(name: string): void {
+    const { cluster } = this.stage;
+    if (name.startsWith('w')) this.reviveWorker(name);
+    else if (name.startsWith('g')) this.reviveGateway(name);
+    else if (cluster.controller === undefined) cluster.startController();
+  }
+
   private reviveWorker(name: string): void {
     if (!this.stage.cluster.workers.has(name)) this.stage.startWorker(name);
   }
@@ -211,6 +226,7 @@ export class Striker {
     }
   }
 
+  /** Long enough to be noticed; what is shorter is a loss. */
   private partition(draw: number, forMs: number): void {
     const { bus } = this.stage.cluster.network;
     const sides = new Map<string, number>();
@@ -220,7 +236,7 @@ export class Striker {
       bits >>= 1;
     }
     bus?.partition(sides);
-    this.later(forMs, () => bus?.partition(new Map()));
+    this.later((missedMax + 2) * beatMs + forMs, () => bus?.partition(new Map()));
   }
 
   private cut(node: SimNode | undefined, forMs: number): void {
@@ -246,8 +262,18 @@ export class Striker {
     };
     bus.disturbance = disturbance;
     this.later(forMs, () => {
-      if (bus.disturbance === disturbance) bus.disturbance = undisturbed;
+      if (bus.disturbance !== disturbance) return;
+      bus.disturbance = undisturbed;
+      if (kind === 'loss') this.reconnectAll();
     });
+  }
+
+  /** A broker that drops what a connection is too slow for closes that connection. */
+  private reconnectAll(): void {
+    for (const { connection } of this.stage.cluster.nodes()) {
+      connection?.cut();
+      connection?.restore();
+    }
   }
 
   private slow({ engine }: SimWorker, slowness: number, forMs: number): void {
