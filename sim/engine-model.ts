@@ -90,10 +90,10 @@ export class EngineModel {
     return [...this.#residents.values()].map(({ variant }) => variant.id);
   }
 
-  /** What is resident by the profiles, bytes; a variant counts from the start of its load. */
-  get memoryBytes(): number {
+  /** What those instances hold by their profiles, bytes; each from the start of its load. */
+  memoryBytesOf(instanceIds: Iterable<InstanceId>): number {
     let bytes = 0;
-    for (const { variant } of this.#residents.values()) bytes += variant.profile.memoryBytes;
+    for (const id of instanceIds) bytes += this.#residents.get(id)?.variant.profile.memoryBytes ?? 0;
     return bytes;
   }
 

@@ -42,10 +42,12 @@ export class Rounds {
 
   look(): void {
     const { cluster, plan, wrongs } = this.stage;
-    for (const { engine, node } of cluster.workers.values()) {
-      if (engine.memoryBytes > plan.memoryBytes) {
-        wrongs.push(`${node.name} holds ${String(engine.memoryBytes)} bytes, more than it has`);
-      }
+    for (const worker of cluster.workers.values()) {
+      // Only what its worker knows: one that was started anew forgets what still unloads for it.
+      const known = workingOf(this.stage, worker)?.instances.keys() ?? [];
+      const bytes = worker.engine.memoryBytesOf(known);
+      if (bytes <= plan.memoryBytes) continue;
+      wrongs.push(`${worker.node.name} holds ${String(bytes)} bytes, more than it has`);
     }
     for (const { name, life, host } of cluster.nodes()) {
       const { epoch } = host;

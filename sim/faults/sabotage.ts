@@ -3,16 +3,8 @@
  * can be made to throw at its next message, as a defect in it would. Children are taken along.
  */
 
-import type {
-  ActorContext,
-  ActorSpec,
-  Address,
-  Ref,
-  Terminated,
-  TimerKey,
-} from '../../runtime/actor.ts';
-import type { Logger } from '../../runtime/log.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
+import type { ActorContext, ActorSpec, Ref } from '../../runtime/actor.ts';
+import { DelegatedContext } from './delegated-context.ts';
 
 /** Thrown in the place of whatever a behaviour would have done. */
 export class InjectedFailure extends Error {
@@ -71,60 +63,15 @@ export class Watchtower {
 }
 
 /** An actor's own context, but for what it spawns. */
-class WatchedContext<M> implements ActorContext<M> {
-  private readonly inner: ActorContext<M>;
+class WatchedContext<M> extends DelegatedContext<M> {
   private readonly tower: Watchtower;
 
   constructor(inner: ActorContext<M>, tower: Watchtower) {
-    this.inner = inner;
+    super(inner);
     this.tower = tower;
   }
 
-  get self(): Ref<M> {
-    return this.inner.self;
-  }
-
-  get nowMs(): number {
-    return this.inner.nowMs;
-  }
-
-  get random(): () => number {
-    return this.inner.random;
-  }
-
-  get log(): Logger {
-    return this.inner.log;
-  }
-
-  get metrics(): Metrics {
-    return this.inner.metrics;
-  }
-
-  tell<T>(to: Ref<T>, message: T): void {
-    this.inner.tell(to, message);
-  }
-
-  after(delayMs: number, key: TimerKey, message: M): void {
-    this.inner.after(delayMs, key, message);
-  }
-
-  cancel(key: TimerKey): void {
-    this.inner.cancel(key);
-  }
-
-  spawn<S, C>(spec: ActorSpec<S, C>, name: string): Ref<C> {
-    return this.inner.spawn(this.tower.wrap(spec), name);
-  }
-
-  stop(child?: Address): void {
-    this.inner.stop(child);
-  }
-
-  watch(target: Address, as: (terminated: Terminated) => M): void {
-    this.inner.watch(target, as);
-  }
-
-  unwatch(target: Address): void {
-    this.inner.unwatch(target);
+  override spawn<S, C>(spec: ActorSpec<S, C>, name: string): Ref<C> {
+    return super.spawn(this.tower.wrap(spec), name);
   }
 }
