@@ -47,6 +47,8 @@ export interface Plan {
   };
   readonly bus: { readonly latencyMs: number; readonly jitterMs: number };
   readonly selection: 'cheapest' | 'most-accurate' | 'random';
+  /** How much slower the first worker's hardware is than the one profiled. */
+  readonly firstSlowdown: number;
   readonly queries: readonly PlannedQuery[];
   readonly faults: readonly PlannedFault[];
 }
@@ -55,7 +57,7 @@ export interface Plan {
 export const fireStartsMs = 400;
 export const fireEndsMs = 2_400;
 /** Until then queries arrive and the system may still suffer from what was. */
-export const settledByMs = 5_200;
+export const settledByMs = 4_800;
 
 const mebibyte = 1024 * 1024;
 const timeoutMaxMs = 1_500;
@@ -79,6 +81,7 @@ export function drawPlan(seed: number): Plan {
       inFlightPerTenantMax: shape.int(30, 300),
     },
     bus: { latencyMs: shape.real(0.05, 1), jitterMs: shape.real(0, 0.5) },
+    firstSlowdown: shape.chance(0.4) ? 2 : 1,
     selection: shape.of(['cheapest', 'cheapest', 'most-accurate', 'random'] as const),
     queries: drawQueries(splitRandom(seed, 'queries'), gateways),
     faults: drawFaults(splitRandom(seed, 'faults')),
@@ -87,7 +90,7 @@ export function drawPlan(seed: number): Plan {
 
 function drawQueries(random: Random, gateways: number): PlannedQuery[] {
   const draw = drawing(random);
-  const count = draw.int(1_000, 1_500);
+  const count = draw.int(900, 1_200);
   const meanGapMs = (fireEndsMs + 400) / count;
   const queries: PlannedQuery[] = [];
   let atMs = 100;
@@ -113,15 +116,31 @@ function drawQueries(random: Random, gateways: number): PlannedQuery[] {
 
 function drawFaults(random: Random): PlannedFault[] {
   const draw = drawing(random);
-  const faults = Array.from({ length: draw.int(6, 14) }, () => ({
-    kind: draw.of(faultKinds),
-    atMs: draw.real(fireStartsMs, fireEndsMs),
-    whenState: draw.chance(0.6) ? draw.of(metStates) : undefined,
-    forMs: draw.int(20, 700),
-    draw: random(),
-  }));
+  const faults: PlannedFault[] = [];
+  for (let left = draw.int(4, 9); left > 0; left -= 1) {
+    const atMs = draw.real(fireStartsMs, fireEndsMs);
+    const whenState = draw.chance(0.75) ? draw.of(metStates) : undefined;
+    const forMs = draw.int(20, 700);
+    faults.push({ kind: draw.of(faultKinds), atMs, whenState, forMs, draw: random() });
+    // Left to itself a state would hardly be seen while the fault lies in wait for it.
+    const cause = whenState === undefined ? undefined : causes[whenState];
+    if (cause === undefined) continue;
+    const startsMs = Math.min(fireEndsMs - 1, atMs + draw.real(1, 40));
+    faults.push({ kind: cause, atMs: startsMs, whenState: undefined, forMs: 500, draw: random() });
+  }
   return faults.sort((a, b) => a.atMs - b.atMs);
 }
+
+/** What brings a state about. */
+const causes: Readonly<Record<MetState, FaultKind | undefined>> = {
+  loading: 'crash-engine',
+  active: undefined,
+  overloaded: 'flood',
+  interfered: 'slow-engine',
+  draining: 'unload',
+  unloaded: 'unload',
+  failed: 'crash-engine',
+};
 
 function drawing(random: Random) {
   const int = (min: number, max: number): number => min + Math.floor(random() * (max - min + 1));

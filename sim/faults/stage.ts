@@ -93,6 +93,7 @@ export class Stage {
       hardware: [{ kind: 'cpu', units: cores, memoryBytes, costUsdPerUnitHour: 0.05 }],
       engine: {
         spread: 0.2,
+        slowdown: name === 'w1' ? this.plan.firstSlowdown : 1,
         answer: answerOf,
         faultOf: () => {
           const fault = this.engineFaults.get(name);
@@ -209,7 +210,11 @@ function configOf({ limits, selection }: Plan): ClusterConfig {
       monitor: {
         windowMs: 150,
         reportMs: 100,
-        rules: { ...defaultStateRules, backlogSetsMs: 60, backlogClearsMs: 30, batchesMin: 2 },
+        rules: {
+          ...defaultStateRules,
+          ...{ backlogSetsMs: 60, backlogClearsMs: 30 },
+          ...{ interferedWindows: 1, clearWindows: 2, batchesMin: 2 },
+        },
         mailboxMax: 1_000,
       },
     },
