@@ -315,11 +315,7 @@ export class Subscription {
   live = true;
   private readonly handler: (message: BusMessage) => void;
 
-  constructor(
-    connection: BusConnection,
-    subject: string,
-    handler: (message: BusMessage) => void,
-  ) {
+  constructor(connection: BusConnection, subject: string, handler: (message: BusMessage) => void) {
     this.connection = connection;
     this.subject = subject;
     this.handler = handler;

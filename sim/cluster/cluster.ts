@@ -19,7 +19,11 @@ import type { Hardware } from '../../actors/domain/hardware.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegistrarMessage } from '../../actors/registrar/protocol.ts';
-import { type WorkerConfig, type WorkerOptions, workerSpec } from '../../actors/worker/behaviour.ts';
+import {
+  type WorkerConfig,
+  type WorkerOptions,
+  workerSpec,
+} from '../../actors/worker/behaviour.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
 import { type ActorSpec, type NodeId, type Ref, refOf } from '../../runtime/actor.ts';
 import { assert } from '../../runtime/assert.ts';
@@ -243,4 +247,3 @@ export class Cluster {
     return this.options.wrap?.(spec, node, role) ?? spec;
   }
 }
-

@@ -86,12 +86,7 @@ export class Network {
     this.link?.crash(node.name);
   }
 
-  private openOnBus(
-    name: NodeId,
-    kind: NodeKind,
-    life: number,
-    metrics: CountedMetrics,
-  ): SimNode {
+  private openOnBus(name: NodeId, kind: NodeKind, life: number, metrics: CountedMetrics): SimNode {
     const { bus, options, simulation } = this;
     if (bus === undefined || options.kind !== 'bus') throw new Error('there is no bus');
     const who = `${name} ${String(life)}`;

@@ -193,6 +193,7 @@ function configOf({ limits, selection }: Plan): ClusterConfig {
       lossesMax: 8,
       selection,
       hopMs: 1,
+      explainedMax: 16,
     },
     worker: {
       mailboxMax: limits.workerMailboxMax,

@@ -264,11 +264,14 @@ export class Striker {
     this.later(forMs, () => {
       if (bus.disturbance !== disturbance) return;
       bus.disturbance = undisturbed;
-      if (kind === 'loss') this.reconnectAll();
+      if (kind === 'loss' || kind === 'reordering') this.reconnectAll();
     });
   }
 
-  /** A broker that drops what a connection is too slow for closes that connection. */
+  /**
+   * A broker that drops what a connection is too slow for closes that connection; and while one
+   * lasts it keeps order, so that what overtakes has come by another.
+   */
   private reconnectAll(): void {
     for (const { connection } of this.stage.cluster.nodes()) {
       connection?.cut();

@@ -33,7 +33,12 @@ interface Played {
 }
 
 function play(seed: number): Played {
-  const { plan: _, met, events: __, ...rest } = playPlan(drawPlan(seed), {
+  const {
+    plan: _,
+    met,
+    events: __,
+    ...rest
+  } = playPlan(drawPlan(seed), {
     decoders: bodyDecoders,
   });
   const rows = [...met].map(([kind, states]) => [kind, [...states]] as const);
