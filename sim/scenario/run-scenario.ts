@@ -168,6 +168,9 @@ const simulatedInputs: NamedTensors = { x: tensorOf('FP32', [1, 1], new Float32A
 
 function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, untilMs: number): void {
   const { clock } = cluster.simulation;
+  clock.schedule(fromMs, () => {
+    for (const { engine } of cluster.workers.values()) engine.takeBusyMs();
+  });
   for (let atMs = fromMs; atMs < untilMs; atMs += secondMs) {
     clock.schedule(atMs + secondMs - 0.001, () => {
       let busyMs = 0;

@@ -22,7 +22,7 @@ const listed = [
   'quote',
   'load',
 ];
-const later = ['register', 'unregister', 'offline', 'simulate', 'agent'];
+const later = ['register', 'unregister', 'offline', 'agent'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {
