@@ -128,7 +128,7 @@ export class Striker {
   ): void {
     const wide = !workerKinds.has(kind);
     let row = this.met.get(kind);
-    if (row === undefined) this.met.set(kind, (row = new Map()));
+    if (row === undefined) this.met.set(kind, (row = new Map<InstanceState, number>()));
     for (const { node } of this.stage.cluster.workers.values()) {
       if (!wide && node !== worker?.node) continue;
       for (const state of this.statesOn(node, at?.node === node ? at.path : undefined)) {
