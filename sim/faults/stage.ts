@@ -183,7 +183,7 @@ function selectorOf({ selector, variant }: PlannedQuery) {
 /** Windows are short, so that everything that takes several of them happens within a run. */
 function configOf({ limits, selection }: Plan): ClusterConfig {
   return {
-    controller: { mailboxMax: 1_000, nodesMax: 100 },
+    controller: { mailboxMax: 1_000, nodesMax: 100, contestMs: 2 * missedMax * beatMs },
     dispatcher: {
       mailboxMax: limits.dispatcherMailboxMax,
       inFlightMax: limits.inFlightMax,

@@ -2,7 +2,7 @@
 
 import { controllerSpec } from '../../../actors/controller/behaviour.ts';
 import { dispatcherSpec } from '../../../actors/dispatcher/behaviour.ts';
-import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
+import type { DispatcherMessage, SubmitQuery } from '../../../actors/dispatcher/protocol.ts';
 import { refusedAnswer } from '../../../actors/dispatcher/answers.ts';
 import { queryError } from '../../../actors/domain/outcome.ts';
 import { workerSpec } from '../../../actors/worker/behaviour.ts';
@@ -50,7 +50,7 @@ const losesOnEnd = bentDispatcher((state, message) => {
 
 /** An answer that comes after the query's own is passed on as well. */
 function answersTwice(): Partial<SpecFactories> {
-  const askers = new Map<string, Extract<DispatcherMessage, { replyTo: unknown }>>();
+  const askers = new Map<string, SubmitQuery>();
   return bentDispatcher((state, message, ctx) => {
     if (message.type === 'dispatcher.submit-query') askers.set(message.queryId, message);
     if (message.type !== 'dispatcher.query-finished') return;
