@@ -176,7 +176,7 @@ export class NodeDirectory {
     }
   }
 
-  /** Our clock may have jumped while we stood still: how it stands to the others is learned anew. */
+  /** Our clock may have jumped while we stood still: its offsets are learned anew. */
   forgetOffsets(): void {
     for (const record of this.records.values()) record.offset = new LeastOffset();
   }

@@ -1,4 +1,4 @@
-/** The simulator's side of `infaas simulate`: finds a scenario, runs it, and words what came out. */
+/** The simulator's side of `infaas simulate`: finds a scenario, runs it, words what came. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

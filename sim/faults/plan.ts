@@ -10,7 +10,7 @@ export interface PlannedFault {
   readonly kind: FaultKind;
   /** When it strikes, or, with `whenState`, from when on it lies in wait. */
   readonly atMs: number;
-  /** Strikes as soon as an instance is seen in this state (with a deadline: the end of the fire). */
+  /** Strikes as soon as an instance is seen in this state before the fire ends. */
   readonly whenState: MetState | undefined;
   readonly forMs: number;
   /** In [0, 1): picks the node, the share or the size, whichever the kind has. */

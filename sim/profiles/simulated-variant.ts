@@ -1,4 +1,4 @@
-/** A variant as the simulator needs one: its costs, and a signature that says as little as can be. */
+/** A variant as the simulator needs one: its costs, and hardly a signature. */
 
 import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { LatencyPoint } from '../../actors/domain/profile.ts';

@@ -21,6 +21,7 @@ const listed = [
   'explain',
   'quote',
   'load',
+  'simulate',
 ];
 const later = ['register', 'unregister', 'offline', 'agent'];
 

@@ -1,4 +1,4 @@
-/** What the fault runs found first, each once more by itself: a system that comes back to itself. */
+/** What the fault runs found first, each once more by itself. */
 
 import { expect } from 'chai';
 

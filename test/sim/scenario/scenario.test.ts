@@ -18,7 +18,8 @@ name: plain
 durationS: 20
 fleet: [{ name: cpu, count: 2, units: 2, memory: 4GiB, usdPerHour: 3.6 }]
 variants:
-  - { id: v, architecture: a, task: t, accuracy: 90, loadMs: 100, memory: 64MiB, latencyMs: { 1: 10, 4: 40 } }
+  - { id: v, architecture: a, task: t, accuracy: 90, loadMs: 100, memory: 64MiB,
+      latencyMs: { 1: 10, 4: 40 } }
 load:
   - { shape: { kind: constant, qps: 30 }, task: t, latencyMs: 200 }
 `;
