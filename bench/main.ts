@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 
 import { compareChain, compareWide } from './actor-ratios.ts';
 import { measureAdmission, measurePredictions } from './profile-prediction.ts';
+import { measureScenario, measureSimHost } from './simulation.ts';
 import { largeFleet, measureSelection, paperFleet } from './selection.ts';
 import {
   cnnModel,
@@ -86,6 +87,30 @@ const measurements: readonly Measurement[] = [
           '>= 50×',
           wide.ratio >= 50,
           wide,
+        ),
+      ];
+    },
+  },
+  {
+    name: 'simulation',
+    run: () => {
+      const host = measureSimHost(2_000_000);
+      const small = { workers: 20, variants: 20, rateQps: 2_000, durationS: 20 };
+      const load = measureScenario(small);
+      return [
+        figureOf(
+          'simulated events on one core',
+          `${(host.eventsPerS / 1e6).toFixed(2)} M/s`,
+          '>= 2 M/s',
+          host.eventsPerS >= 2e6,
+          host,
+        ),
+        figureOf(
+          'simulated queries on one core, 20 workers, 20 variants',
+          `${(load.queriesPerS / 1e3).toFixed(1)} k/s`,
+          '>= 100 k/s',
+          load.queriesPerS >= 1e5,
+          load,
         ),
       ];
     },

@@ -83,6 +83,10 @@ export function openMembership(node: Node): Membership {
   remoting?.onNode((event) => {
     if (event.type === 'up' && event.kind === 'controller') attach();
   });
+  // What it told us once (the registry, who else is there) may be among what was lost.
+  remoting?.onLoss((lost) => {
+    if (lost === undefined || lost === controllerNode) attach();
+  });
   return {
     attachments,
     join: async () => {

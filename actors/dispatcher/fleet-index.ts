@@ -24,6 +24,7 @@ export interface IndexedWorker extends WorkerView {
   ref: Ref<WorkerMessage>;
   report: WorkerReport;
   memoryFreeBytes: number;
+  readonly kinds: ReadonlySet<string>;
   utilisation: number;
   dispatchers: number;
   readonly instances: Map<InstanceId, IndexedInstance>;
@@ -145,6 +146,7 @@ export class FleetIndex {
       ref,
       report,
       memoryFreeBytes: 0,
+      kinds: new Set(report.hardware.map(({ kind }) => kind)),
       utilisation: 0,
       dispatchers: 1,
       instances: new Map(),
@@ -206,6 +208,7 @@ function indexVariant(variant: Variant, known: IndexedVariant | undefined): Inde
     variant,
     checker: createInputChecker(variant.signature),
     accuracy: variant.accuracy,
+    hardware: variant.hardware,
     costUsd: costUsdPer1000(variant) / 1000,
     latencyMs,
     loadMs: variant.profile.loadMs,

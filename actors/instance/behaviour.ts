@@ -130,6 +130,9 @@ function instanceBehaviour(
     case 'instance.state-judged':
       if (isServing(serving.state)) serving.state = message.state;
       return serving;
+    case 'instance.give-account':
+      account(serving, ctx, { urgent: true });
+      return serving;
     case 'instance.drain':
       drain(serving, ctx);
       return serving;

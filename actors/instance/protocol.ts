@@ -9,6 +9,8 @@ export type InstanceMessage =
   | EngineEvent
   | { readonly type: 'instance.wait-over' }
   | { readonly type: 'instance.drain' }
+  /** The monitor does not know it: it was started anew. */
+  | { readonly type: 'instance.give-account' }
   /** What it held is given back: now it fails. */
   | { readonly type: 'instance.end-failed'; readonly why: string }
   /** Its state as the monitor judged it. */

@@ -207,6 +207,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       return working;
     case 'worker.report-gathered':
       working.report = message.report;
+      askUnreported(working, message.report, ctx);
       sendReport(working, ctx);
       return working;
     default:
@@ -422,6 +423,15 @@ function isSameIncident(
   const last = lastFailure.get(variantId);
   lastFailure.set(variantId, { why, atMs: nowMs });
   return last?.why === why && nowMs - last.atMs < incidentMs;
+}
+
+/** A monitor that was started anew knows only who spoke since; an idle instance does not speak. */
+function askUnreported(working: Working, report: WorkerReport, ctx: Context): void {
+  if (report.instances.length >= working.instances.size) return;
+  const reported = new Set(report.instances.map(({ id }) => id));
+  for (const { id, ref } of working.instances.values()) {
+    if (!reported.has(id)) ctx.tell(ref, { type: 'instance.give-account' });
+  }
 }
 
 function sendReport(working: Working, ctx: Context): void {

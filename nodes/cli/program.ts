@@ -22,6 +22,7 @@ import {
 import { addLoadCommand } from './commands/load.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addQuoteCommand } from './commands/quote.ts';
+import { addSimulateCommand } from './commands/simulate.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
@@ -40,6 +41,7 @@ const commands: readonly AddCommand[] = [
   addExplainCommand,
   addQuoteCommand,
   addLoadCommand,
+  addSimulateCommand,
   addLaterCommands,
 ];
 

@@ -3,9 +3,10 @@
 import { expect } from 'chai';
 
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
-import type { WorkerReport } from '../../../actors/domain/worker.ts';
+import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker.ts';
 import { refOf } from '../../../runtime/actor.ts';
 import { dispatcherRef } from '../../support/run-queries.ts';
+import { variantOf } from '../../support/variants.ts';
 import { cpuOf, WorkerStage } from '../../support/worker-stage.ts';
 
 const other = refOf<DispatcherMessage>('gateway-2', 1, '/dispatcher');
@@ -45,4 +46,21 @@ describe('the reports of a worker', () => {
     stage.send({ type: 'worker.report-gathered', report });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
   });
+
+  it('make instances speak that the monitor does not know, since it was started anew', () => {
+    const stage = new WorkerStage({ preload: { v: 1 } }).knows(variantOf('v'));
+    const { instances } = report;
+    stage.send({ type: 'worker.report-gathered', report: { ...report, instances } });
+    expect(stage.toldInstance('v-1')).to.deep.equal(['instance.give-account']);
+    const known = { ...report, instances: [instanceReport('w1/v-1')] };
+    stage.forget().send({ type: 'worker.report-gathered', report: known });
+    expect(stage.toldInstance('v-1')).to.deep.equal([]);
+  });
 });
+
+function instanceReport(id: string): InstanceReport {
+  return {
+    ...{ id, path: `/worker/${id}`, variantId: 'v', state: 'active', rateQps: 0, queued: 0 },
+    ...{ backlogMs: 0, slowdown: 1, served: 0, loadLeftMs: 0 },
+  };
+}
