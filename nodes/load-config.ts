@@ -81,12 +81,10 @@ function variableOf(path: readonly string[]): string {
 
 /** The settings of an object, whatever default it is wrapped in; undefined for anything else. */
 function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> | undefined {
-  if (schema instanceof z.ZodObject) return schema.shape as Record<string, z.ZodType>;
-  const wrapped =
-    schema instanceof z.ZodPrefault ||
-    schema instanceof z.ZodDefault ||
-    schema instanceof z.ZodOptional;
-  return wrapped ? shapeOf(schema.unwrap()) : undefined;
+  if (schema instanceof z.ZodObject) return schema.shape;
+  if (schema instanceof z.ZodOptional) return shapeOf(schema.unwrap() as z.ZodType);
+  const isDefaulted = schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault;
+  return isDefaulted ? shapeOf(schema.unwrap() as z.ZodType) : undefined;
 }
 
 /** Sets what variables say; returns which variable gave which path. */

@@ -42,6 +42,7 @@ export interface IndexedInstance extends InstanceView {
   reportedBacklogMs: number;
   reportedAtMs: number;
   sentSinceMs: number;
+  sent: number;
   report: InstanceReport;
 }
 
@@ -237,6 +238,7 @@ function indexInstance(
     reportedBacklogMs: seen.backlogMs,
     reportedAtMs: nowMs,
     sentSinceMs: 0,
+    sent: 0,
     report: seen,
   };
 }

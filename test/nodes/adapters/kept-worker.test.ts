@@ -98,7 +98,7 @@ describe('a worker process that is kept', () => {
     expect(nursery.gaveUp).to.equal(undefined);
   });
 
-  it('is given up when it ends too often, and not when it ends as often over a long time', async () => {
+  it('is given up when it ends too often, not when it ends as often over a long time', async () => {
     const often = new Nursery();
     const seldom = new Nursery();
     for (const [nursery, pauseMs] of [[often, 1_000] as const, [seldom, 10_000] as const]) {

@@ -1,4 +1,4 @@
-/** How commands that stay end: at once when nothing is left to do, and not before they have begun. */
+/** How commands that stay end: at once when nothing is left to do, not before they have begun. */
 
 import { expect } from 'chai';
 
