@@ -4,7 +4,12 @@
  */
 
 import { queryError } from '../actors/domain/outcome.ts';
-import type { QueryFinished, QueryOutcome, RunQuery, WorkerEvent } from '../actors/worker/protocol.ts';
+import type {
+  QueryFinished,
+  QueryOutcome,
+  RunQuery,
+  WorkerEvent,
+} from '../actors/worker/protocol.ts';
 import { type Ref, type Refusal, refusal } from '../runtime/actor.ts';
 import type { NamedTensors } from '../runtime/wire/tensors.ts';
 
