@@ -43,6 +43,8 @@ const dispatcherConfig = z.object({
   /** Placements that may end with the death of what held the query. */
   attemptsMax: count.default(2),
   lossesMax: count.default(8),
+  /** Recent queries whose decisions `explain` can tell, some 2 KB each; 0: none. */
+  explainedMax: z.int().min(0).default(2_000),
   selection: policyName(selectionPolicies, 'cheapest'),
   /** Expected way to an instance and back. */
   hopMs: z.number().min(0).default(0.5),

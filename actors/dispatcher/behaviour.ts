@@ -17,12 +17,15 @@ import type { Dispatching, DispatcherOptions } from './dispatching.ts';
 import { admit } from './admission.ts';
 import { answer } from './answering.ts';
 import { refusedAnswer, servedAnswer } from './answers.ts';
+import { DecisionLog } from './decision-log.ts';
 import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
+import { Foresight } from './foresight.ts';
 import { bury, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
 import { boundOf, place } from './placing.ts';
-import type { DispatcherMessage, SubmitQuery } from './protocol.ts';
+import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
+import { quote } from './quoting.ts';
 
 export type { DispatcherConfig, DispatcherOptions } from './dispatching.ts';
 
@@ -63,6 +66,8 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     options,
     index: new FleetIndex(),
     table: new InFlightTable(),
+    decisions: new DecisionLog(options.config.explainedMax),
+    foresight: new Foresight(),
     busConnected: true,
     wakeAtMs: Infinity,
   };
@@ -74,6 +79,8 @@ function laneOf({ type }: DispatcherMessage): Lane {
     case 'dispatcher.submit-query':
     case 'dispatcher.cancel-query':
     case 'dispatcher.describe-fleet':
+    case 'dispatcher.explain-query':
+    case 'dispatcher.quote-query':
       return 'work';
     default:
       return 'control';
@@ -120,6 +127,12 @@ function dispatcherBehaviour(
         requestId: message.requestId,
         description: describeFleet(dispatching.index),
       });
+      return dispatching;
+    case 'dispatcher.explain-query':
+      explain(dispatching, message, ctx);
+      return dispatching;
+    case 'dispatcher.quote-query':
+      quote(dispatching, message, ctx);
       return dispatching;
     case 'dispatcher.actor-terminated':
       bury(dispatching, message.terminated, ctx);
@@ -209,6 +222,24 @@ function cancel(dispatching: Dispatching, queryId: string, ctx: Context): void {
   tellCancel(dispatching, entry, ctx);
   const error = queryError('cancelled', 'cancelled by the client');
   answer(dispatching, ctx, entry, refusedAnswer(queryId, error));
+}
+
+function explain(
+  { decisions, options }: Dispatching,
+  { requestId, queryId, principal, replyTo }: ExplainQuery,
+  ctx: Context,
+): void {
+  const { selection, explainedMax } = options.config;
+  const outcome =
+    decisions.explain(queryId, principal.tenant, selection) ??
+    queryError(
+      'bad_input',
+      `this gateway keeps no decision on a query "${queryId}"; it keeps its last ` +
+        `${String(explainedMax)} (dispatcher.explainedMax), and a query's id begins with the ` +
+        'name of the gateway node that it was asked of',
+      { field: 'queryId' },
+    );
+  ctx.tell(replyTo, { type: 'gateway.query-explained', requestId, outcome });
 }
 
 /** Takes it out of the instance's queue; what runs already is finished and dropped. */

@@ -3,7 +3,9 @@
 import type { Ref } from '../../runtime/actor.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import type { SelectionPolicyName } from '../policy/selection/index.ts';
+import type { DecisionLog } from './decision-log.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import type { Foresight } from './foresight.ts';
 import type { InFlightTable } from './in-flight.ts';
 import type { GatewayMessage } from './protocol.ts';
 
@@ -18,6 +20,8 @@ export interface DispatcherConfig {
   /** Times a query may lose its holder without blame; more is a system that falls apart. */
   readonly lossesMax: number;
   readonly selection: SelectionPolicyName;
+  /** Recent queries whose decisions are kept for `explain`; 0 keeps none. */
+  readonly explainedMax: number;
   /** Expected cost of the way to an instance and back, ms. */
   readonly hopMs: number;
 }
@@ -35,6 +39,8 @@ export interface Dispatching {
   readonly options: DispatcherOptions;
   readonly index: FleetIndex;
   readonly table: InFlightTable;
+  readonly decisions: DecisionLog;
+  readonly foresight: Foresight;
   busConnected: boolean;
   wakeAtMs: number;
 }

@@ -40,6 +40,7 @@ export interface IndexedInstance extends InstanceView {
   reportedBacklogMs: number;
   reportedAtMs: number;
   sentSinceMs: number;
+  sent: number;
   report: InstanceReport;
 }
 
@@ -234,6 +235,7 @@ function indexInstance(
     reportedBacklogMs: seen.backlogMs,
     reportedAtMs: nowMs,
     sentSinceMs: 0,
+    sent: 0,
     report: seen,
   };
 }

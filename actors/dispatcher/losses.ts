@@ -36,6 +36,7 @@ export function placeAgain(
 ): void {
   const { attemptsMax, lossesMax } = dispatching.options.config;
   dispatching.table.release(entry);
+  dispatching.decisions.setBack(entry.submit.queryId, why.message);
   entry.avoid = avoid;
   if (kind === 'refused') entry.refusals += 1;
   else if (kind === 'suspect') entry.suspicions += 1;

@@ -8,6 +8,8 @@ import type { Principal } from '../domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../domain/query.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { WorkerEvent } from '../worker/protocol.ts';
+import type { Explanation, Quote } from '../domain/explanation.ts';
+import type { QueryError } from '../domain/outcome.ts';
 import type { FleetDescription } from '../domain/fleet-description.ts';
 
 /** What gateways receive. */
@@ -21,6 +23,16 @@ export type GatewayMessage =
       readonly type: 'gateway.fleet-described';
       readonly requestId: string;
       readonly description: FleetDescription;
+    }
+  | {
+      readonly type: 'gateway.query-explained';
+      readonly requestId: string;
+      readonly outcome: Explanation | QueryError;
+    }
+  | {
+      readonly type: 'gateway.query-quoted';
+      readonly requestId: string;
+      readonly outcome: Quote | QueryError;
     }
   | {
       /** The dispatcher starts, and has nothing of what it was given before. */
@@ -37,8 +49,29 @@ export interface SubmitQuery {
   readonly replyTo: Ref<GatewayMessage>;
 }
 
+/** Why a query of this gateway's went where it went. */
+export interface ExplainQuery {
+  readonly type: 'dispatcher.explain-query';
+  readonly requestId: string;
+  readonly queryId: QueryId;
+  readonly principal: Principal;
+  readonly replyTo: Ref<GatewayMessage>;
+}
+
+/** What a query would get now; nothing runs. */
+export interface QuoteQuery {
+  readonly type: 'dispatcher.quote-query';
+  readonly requestId: string;
+  readonly asked: Pick<QueryRequest, 'selector' | 'slo' | 'onMiss' | 'timeoutMs'>;
+  readonly batch: number;
+  readonly principal: Principal;
+  readonly replyTo: Ref<GatewayMessage>;
+}
+
 export type DispatcherMessage =
   | SubmitQuery
+  | ExplainQuery
+  | QuoteQuery
   | { readonly type: 'dispatcher.cancel-query'; readonly queryId: QueryId }
   | WorkerEvent
   | {

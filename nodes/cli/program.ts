@@ -9,6 +9,7 @@ import { packageRoot } from '../package-root.ts';
 import { type AddCommand, type Cli, examples } from './cli.ts';
 import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
 import { addLaterCommands } from './commands/later.ts';
 import {
@@ -20,6 +21,7 @@ import {
 } from './commands/listings.ts';
 import { addLoadCommand } from './commands/load.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addQuoteCommand } from './commands/quote.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
@@ -35,6 +37,8 @@ const commands: readonly AddCommand[] = [
   addWorkersCommand,
   addInstancesCommand,
   addQueryCommand,
+  addExplainCommand,
+  addQuoteCommand,
   addLoadCommand,
   addLaterCommands,
 ];

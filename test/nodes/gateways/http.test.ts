@@ -112,7 +112,7 @@ describe('the HTTP gateway', () => {
     const nowhere = await call('/v2/models');
     expect(nowhere.status).to.equal(404);
     expect(nowhere.answer.error.message).to.match(/\/v2\/models.*\/v1\/query/);
-    const later = await call('/v1/explain');
+    const later = await call('/v1/subscribe');
     expect(later.answer.error.message).to.match(/not available in this version/);
     const method = await call('/v1/query');
     expect(method.status).to.equal(405);
