@@ -7,11 +7,18 @@
  * goes on serving when the controller is gone.
  */
 
-import type { ActorContext, ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.ts';
+import type {
+  ActorContext,
+  ActorSpec,
+  Lane,
+  Refusal,
+  RefusalReason,
+  Terminated,
+} from '../../runtime/actor.ts';
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
-import { queryError } from '../domain/outcome.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
 import type { Dispatching, DispatcherOptions } from './dispatching.ts';
 import { admit } from './admission.ts';
@@ -22,7 +29,8 @@ import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
-import { bury, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { isOutage, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
 import { quote } from './quoting.ts';
@@ -68,7 +76,7 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     table: new InFlightTable(),
     decisions: new DecisionLog(options.config.explainedMax),
     foresight: new Foresight(),
-    busConnected: true,
+    busLostAtMs: undefined,
     wakeAtMs: Infinity,
   };
 }
@@ -87,9 +95,15 @@ function laneOf({ type }: DispatcherMessage): Lane {
   }
 }
 
-function refuseQuery(message: DispatcherMessage): Refusal | undefined {
+const refusals = {
+  'mailbox-full': queryError('overloaded', 'this gateway takes no more queries now'),
+  'actor-stopped': queryError('unavailable', 'the gateway is shutting down'),
+  'actor-failed': queryError('internal', 'the dispatcher failed on this query; its log says why'),
+} as const satisfies Readonly<Record<RefusalReason, QueryError>>;
+
+function refuseQuery(message: DispatcherMessage, reason: RefusalReason): Refusal | undefined {
   if (message.type !== 'dispatcher.submit-query') return undefined;
-  const error = queryError('overloaded', 'this gateway takes no more queries now');
+  const error = refusals[reason];
   return refusal(message.replyTo, {
     type: 'gateway.query-answered',
     queryId: message.queryId,
@@ -140,9 +154,15 @@ function dispatcherBehaviour(
     case 'dispatcher.deadline-reached':
       expire(dispatching, ctx);
       return dispatching;
+    case 'dispatcher.report-readiness':
+      ctx.tell(message.replyTo, readinessOf(dispatching, ctx));
+      return dispatching;
     case 'dispatcher.bus-changed':
-      dispatching.busConnected = message.connected;
-      if (message.connected) placeHeld(dispatching, ctx);
+      changeBus(dispatching, message.connected, ctx);
+      return dispatching;
+    case 'dispatcher.bus-outage-lasts':
+      // What is on another node is as good as lost: its answer has no way here.
+      if (isOutage(dispatching, ctx)) placeLost(dispatching, undefined, ctx);
       return dispatching;
     case 'dispatcher.messages-lost':
       placeLost(dispatching, message.node, ctx);
@@ -291,7 +311,11 @@ function takeReport(
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
   if (isNew) ctx.watch(worker, asTerminated);
   for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
-  if (isBack) orphan(dispatching, orphans, before, 'it came back under a newer epoch', ctx);
+  if (isBack) {
+    const why = 'it came back under a newer epoch';
+    ctx.log.warn('worker lost', { worker: before.id, why });
+    orphan(dispatching, orphans, before, why, ctx);
+  }
   if (isNew) placeHeld(dispatching, ctx);
 }
 

@@ -24,11 +24,15 @@ export interface DispatcherConfig {
   readonly explainedMax: number;
   /** Expected cost of the way to an instance and back, ms. */
   readonly hopMs: number;
+  /** How long queries wait for a lost bus; then only what this process can serve is served. */
+  readonly busOutageMs?: number;
 }
 
 export interface DispatcherOptions {
   readonly config: DispatcherConfig;
   readonly controller: Ref<ControllerMessage>;
+  /** How the bus is called in messages for people: `NATS at nats://127.0.0.1:4222`. */
+  readonly busName?: string | undefined;
   /** This node's epoch: 0 until it has joined, and then attaches what lives on it. */
   readonly epoch: () => number;
   /** Whoever has queries here: told of each start, for what an earlier life held is lost. */
@@ -41,6 +45,7 @@ export interface Dispatching {
   readonly table: InFlightTable;
   readonly decisions: DecisionLog;
   readonly foresight: Foresight;
-  busConnected: boolean;
+  /** Since when the bus is lost; undefined while it is there. */
+  busLostAtMs: number | undefined;
   wakeAtMs: number;
 }

@@ -27,6 +27,8 @@ export interface IndexedWorker extends WorkerView {
   utilisation: number;
   dispatchers: number;
   readonly instances: Map<InstanceId, IndexedInstance>;
+  /** When it was last told to load what, of late. */
+  readonly loadsAskedMs: Map<VariantId, number>;
 }
 
 export interface IndexedInstance extends InstanceView {
@@ -146,6 +148,7 @@ export class FleetIndex {
       utilisation: 0,
       dispatchers: 1,
       instances: new Map(),
+      loadsAskedMs: new Map(),
     };
     this.workers.set(worker.id, worker);
     this.workerList = [...this.workers.values()];

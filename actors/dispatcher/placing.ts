@@ -10,6 +10,7 @@ import { refusedAnswer } from './answers.ts';
 import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { Dispatching } from './dispatching.ts';
 import type { InFlight, Placement } from './in-flight.ts';
+import { busLostError, isOutage } from './outage.ts';
 import type { DispatcherMessage } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
@@ -51,8 +52,10 @@ function placeQuery(
   };
   const selection = selectionPolicies[options.config.selection](view, query, ctx.random);
   if (selection.kind === 'refuse') {
-    const mayComeBack = !dispatching.busConnected && selection.error.code === 'unavailable';
-    if (mayComeBack) return undefined; // Held: it is placed when the bus is back, or expires.
+    if (dispatching.busLostAtMs !== undefined && selection.error.code === 'unavailable') {
+      // Held for a while: it is placed when the bus is back, or expires.
+      return isOutage(dispatching, ctx) ? busLostError(dispatching, ctx) : undefined;
+    }
     preload(selection.preload, ctx);
     const reason = selection.error.message;
     dispatching.decisions.record(entry, ctx.nowMs, { view, query, reason });
@@ -110,12 +113,12 @@ function placeQuery(
 
 /** While the bus is away there are only the workers on this node. */
 export function viewOf(
-  { index, options, busConnected }: Dispatching,
+  { index, options, busLostAtMs }: Dispatching,
   variants: readonly IndexedVariant[],
   { nowMs, self }: ActorContext<DispatcherMessage>,
 ): FleetView {
   const { hopMs } = options.config;
-  if (busConnected) return { nowMs, variants, workers: index.workerList, hopMs };
+  if (busLostAtMs === undefined) return { nowMs, variants, workers: index.workerList, hopMs };
   return {
     nowMs,
     variants: variants.map((variant) => ({
@@ -127,12 +130,21 @@ export function viewOf(
   };
 }
 
+/** A load that was asked for shows in a report long before that; a lost request is repeated. */
+const askAgainMs = 1_000;
+const loadsRememberedMax = 64;
+
+/** Told once and not for every query that would have gone there. */
 function preload(
   wanted: { readonly variant: { readonly id: string }; readonly worker: unknown } | undefined,
   ctx: ActorContext<DispatcherMessage>,
 ): void {
   if (wanted === undefined) return;
   const worker = wanted.worker as IndexedWorker;
+  const { loadsAskedMs } = worker;
+  if (ctx.nowMs - (loadsAskedMs.get(wanted.variant.id) ?? -Infinity) < askAgainMs) return;
+  if (loadsAskedMs.size >= loadsRememberedMax) loadsAskedMs.clear();
+  loadsAskedMs.set(wanted.variant.id, ctx.nowMs);
   ctx.tell(worker.ref, { type: 'worker.load-variant', variantId: wanted.variant.id, count: 1 });
 }
 

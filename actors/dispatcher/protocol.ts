@@ -39,6 +39,15 @@ export type GatewayMessage =
       readonly type: 'gateway.queries-lost';
     };
 
+/** What a query could be served with at this moment. */
+export interface Readiness {
+  readonly type: 'gateway.readiness-reported';
+  /** Workers that can be reached: without the bus only those of this process. */
+  readonly workers: number;
+  readonly variants: number;
+  readonly busConnected: boolean;
+}
+
 export interface SubmitQuery {
   readonly type: 'dispatcher.submit-query';
   readonly queryId: QueryId;
@@ -86,7 +95,10 @@ export type DispatcherMessage =
       readonly replyTo: Ref<GatewayMessage>;
     }
   | { readonly type: 'dispatcher.actor-terminated'; readonly terminated: Terminated }
+  | { readonly type: 'dispatcher.report-readiness'; readonly replyTo: Ref<Readiness> }
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
+  /** The bus has been away for longer than queries wait for it. */
+  | { readonly type: 'dispatcher.bus-outage-lasts' }
   | {
       /** What was sent to `node` (undefined: to any) or answered by it may be lost. */
       readonly type: 'dispatcher.messages-lost';

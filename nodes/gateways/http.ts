@@ -26,7 +26,7 @@ import {
   type PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
-import { readBody } from './read-body.ts';
+import { declaredBytes, readBody, UploadBudget } from './read-body.ts';
 
 /** The response to a request, and who asked. `encoding` is the answer's kind. */
 export interface Exchange {
@@ -53,10 +53,12 @@ const retryAfterSeconds = '1';
 export class HttpGateway implements DeskListener<Exchange> {
   private readonly options: GatewayOptions;
   private readonly desk: QueryDesk<Exchange>;
+  private readonly uploads: UploadBudget;
 
   constructor(options: GatewayOptions) {
     this.options = options;
     this.desk = new QueryDesk('http', options, this);
+    this.uploads = new UploadBudget(options.config.uploadBytesMax);
   }
 
   /** `POST /v1/query`. */
@@ -107,12 +109,25 @@ export class HttpGateway implements DeskListener<Exchange> {
       respondError(exchange, queryError('bad_input', message, { field: 'Content-Type' }), 415);
       return undefined;
     }
-    const body = await readBody(request, config.payloadBytesMax);
+    // Before its body is read: what cannot be admitted now costs no memory.
+    const declared = declaredBytes(request);
+    const full = this.desk.refusal(declared);
+    if (full !== undefined) {
+      respondError(exchange, full);
+      return undefined;
+    }
+    const body = await readBody(request, config.payloadBytesMax, this.uploads);
     if (body === 'aborted') return undefined;
     if (body === 'too-large') {
-      const declared = Number(request.headers['content-length'] ?? config.payloadBytesMax + 1);
-      const message = payloadTooLarge(declared, config.payloadBytesMax);
+      const bytes = declared > 0 ? declared : config.payloadBytesMax + 1;
+      const message = payloadTooLarge(bytes, config.payloadBytesMax);
       respondError(exchange, queryError('too_large', message));
+      return undefined;
+    }
+    if (body === 'overloaded') {
+      const most = String(config.uploadBytesMax);
+      const message = `the bodies being uploaded reach ${most} bytes, their limit (uploadBytesMax)`;
+      respondError(exchange, queryError('overloaded', message));
       return undefined;
     }
     return { exchange, kind, body };

@@ -17,9 +17,9 @@ import type { Principal } from '../../actors/domain/principal.ts';
 import type { Ref } from '../../runtime/actor.ts';
 import { show } from '../../runtime/wire/tensor-elements.ts';
 import type { JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
-import { parseAsked } from './parse-query.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import type { QueryLimits } from './config.ts';
+import { parseAsked } from './parse-query.ts';
 
 export const fleetOperations = [
   'tasks',

@@ -11,7 +11,7 @@ import type { QueryRequest, Selector, Slo } from '../../actors/domain/query.ts';
 import type { NamedTensors, Tensor } from '../../runtime/wire/tensors.ts';
 import type { QueryLimits } from './config.ts';
 import { isObject, type JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import { parseTensor } from './parse-tensor.ts';
 import { badField, badInput, Refused, tooLarge } from './refused.ts';
 

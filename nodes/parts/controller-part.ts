@@ -25,11 +25,7 @@ const epochOriginSeconds = 1_700_000_000;
 
 export async function addController(node: Node, dataDir: string): Promise<ControllerPart> {
   const { host, config, clock } = node;
-  const store = await openStore(node, dataDir).catch(async (error: unknown) => {
-    // Without its store this node is of no use, and its caller has no handle to end it by.
-    await node.close();
-    throw error;
-  });
+  const store = await openStore(node, dataDir);
   const storePort = store.port(host);
   if (node.remoting !== undefined) {
     // The wall clock keeps a controller with a new store above the one its nodes knew.
@@ -43,8 +39,14 @@ export async function addController(node: Node, dataDir: string): Promise<Contro
     });
     node.remoting.setEpoch(grant.epoch);
   }
+  // Twice what it takes to find out that a node is dead.
+  const contestMs = 2 * config.bus.beatMs * config.bus.missedMax;
   const controller = host.spawn(
-    controllerSpec({ store: storePort, stored: () => store.read(), config: config.controller }),
+    controllerSpec({
+      store: storePort,
+      stored: () => store.read(),
+      config: { ...config.controller, contestMs },
+    }),
     'controller',
   );
   node.failWith(controller);

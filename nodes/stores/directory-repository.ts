@@ -55,7 +55,7 @@ class DirectoryRepository implements ModelRepository {
         return facts;
       }
       const incoming = join(this.folder, incomingName, randomUUID());
-      // Received from the file as from anywhere, hashed again: it may have changed since.
+      // Hashed again, as from anywhere: the file may change while it is read.
       try {
         await receiveBlob({
           id,

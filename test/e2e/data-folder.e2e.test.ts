@@ -41,8 +41,8 @@ describe('the data folder of a system', function () {
   it('ends the start with an error where it cannot be made', async function () {
     if (process.platform !== 'linux') this.skip();
     data = '/proc/infaas-none';
-    expect(await refusalOf(up()))
-      .to.contain('ended with 1')
-      .and.contain('/proc/infaas-none');
+    const failure = await failureOf(up());
+    expect(failure).to.include({ ok: false, exitCode: 1 });
+    expect(failure).to.have.nested.property('error.message').that.contains('/proc/infaas-none');
   });
 });
