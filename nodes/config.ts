@@ -20,6 +20,7 @@ import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
+import { registrarConfigSchema } from './registrar/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
@@ -105,6 +106,7 @@ export const configSchema = z.strictObject({
   bus: busConfig.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
+  registrar: registrarConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

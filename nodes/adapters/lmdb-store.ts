@@ -9,14 +9,15 @@ import { mkdirSync } from 'node:fs';
 import { open } from 'lmdb';
 
 import type { StoredControl } from '../../actors/controller/behaviour.ts';
-import type { StoreCommand } from '../../actors/controller/protocol.ts';
-import type { Variant } from '../../actors/domain/variant.ts';
+import type { StoreCommand, StoreReply } from '../../actors/controller/protocol.ts';
+import type { Family } from '../../actors/domain/family.ts';
+import type { FamilyEvent } from '../../actors/registrar/protocol.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { messageOf, StoreFailed } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { EpochRecord } from '../../runtime/membership.ts';
-import { variantSchema } from '../wire-schemas.ts';
+import { familySchema } from '../wire-schemas.ts';
 
 export interface ControlStore {
   port(host: ActorHost): Ref<StoreCommand>;
@@ -39,24 +40,45 @@ export function openLmdbStore(directory: string, log: Logger): ControlStore {
     );
   }
   database.putSync(kindKey, kind);
-  const failed = (error: unknown): void => {
-    log.error('the store did not take a write', { directory, error: messageOf(error) });
+  const settle = async (
+    host: ActorHost,
+    written: Promise<unknown>,
+    replyTo: StoreReply | undefined,
+  ): Promise<void> => {
+    let problem: string | undefined;
+    try {
+      await written;
+      if (replyTo !== undefined) await database.flushed;
+    } catch (error) {
+      problem = messageOf(error);
+      log.error('the store did not take a write', { directory, error: problem });
+    }
+    if (replyTo === undefined) return;
+    const { requestId, ref } = replyTo;
+    const event: FamilyEvent =
+      problem === undefined
+        ? { type: 'registrar.family-stored', requestId }
+        : { type: 'registrar.family-not-stored', requestId, message: problem };
+    host.tell(ref, event);
   };
-  const receive = (command: StoreCommand): void => {
+  const receive = (host: ActorHost, command: StoreCommand): void => {
     switch (command.type) {
       case 'store.put':
-        database.put(command.key, command.value).catch(failed);
+        void settle(host, database.put(command.key, command.value), command.replyTo);
         return;
       case 'store.remove':
-        database.remove(command.key).catch(failed);
+        void settle(host, database.remove(command.key), command.replyTo);
         return;
       default:
         assertNever(command);
     }
   };
   return {
-    port: (host) => host.port<StoreCommand>('store', receive),
-    read: () => ({ epochs: readEpochs(database), variants: readVariants(database, log) }),
+    port: (host) =>
+      host.port<StoreCommand>('store', (command) => {
+        receive(host, command);
+      }),
+    read: () => ({ epochs: readEpochs(database), families: readFamilies(database, log) }),
     close: () => database.close(),
   };
 }
@@ -85,13 +107,13 @@ function readEpochs(database: Database): Record<string, EpochRecord> {
   return epochs;
 }
 
-/** A variant that no longer fits the schema is left out, and said so: the rest still serves. */
-function readVariants(database: Database, log: Logger): Variant[] {
-  const variants: Variant[] = [];
-  for (const { key, value } of database.getRange({ start: 'variant/', end: 'variant0' })) {
-    const parsed = variantSchema.safeParse(value);
-    if (parsed.success) variants.push(parsed.data);
-    else log.error('a stored variant is unreadable and is left out', { key: String(key) });
+/** A family that no longer fits the schema is left out, and said so: the rest still serves. */
+function readFamilies(database: Database, log: Logger): Family[] {
+  const families: Family[] = [];
+  for (const { key, value } of database.getRange({ start: 'family/', end: 'family0' })) {
+    const parsed = familySchema.safeParse(value);
+    if (parsed.success) families.push(parsed.data);
+    else log.error('a stored family is unreadable and is left out', { key: String(key) });
   }
-  return variants;
+  return families;
 }

@@ -20,6 +20,8 @@ import {
 } from './commands/listings.ts';
 import { addLoadCommand } from './commands/load.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addRegisterCommand } from './commands/register.ts';
+import { addUnregisterCommand } from './commands/unregister.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
@@ -29,6 +31,8 @@ const commands: readonly AddCommand[] = [
   addControllerCommand,
   addWorkerCommand,
   addGatewayCommand,
+  addRegisterCommand,
+  addUnregisterCommand,
   addTasksCommand,
   addArchitecturesCommand,
   addVariantsCommand,

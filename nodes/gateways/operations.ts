@@ -10,6 +10,7 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import { show } from '../../runtime/wire/tensor-elements.ts';
 import type { JsonObject } from './decode-request.ts';
 import { nearestName } from './nearest-name.ts';
+import { registrationOperations } from './parse-registration.ts';
 
 export const fleetOperations = [
   'tasks',
@@ -24,7 +25,7 @@ export type FleetOperation = (typeof fleetOperations)[number];
 /** Promised by the interface for a later version. */
 const laterOperations: ReadonlySet<string> = new Set(['explain', 'quote', 'subscribe']);
 
-const knownOperations = ['query', 'cancel', 'ping', ...fleetOperations];
+const knownOperations = ['query', 'cancel', 'ping', ...fleetOperations, ...registrationOperations];
 
 export interface FleetFilters {
   readonly task?: string | undefined;

@@ -20,14 +20,17 @@ import {
   parseFilters,
   selectFleet,
 } from './operations.ts';
+import { isRegistrationOperation, type RegistrationOperation } from './parse-registration.ts';
 import { type ClientId, clientIdOf, clientIdProblem, parseQuery } from './parse-query.ts';
 import { printAnswer, printError, printObject } from './print-answer.ts';
 import type { GatewayOptions, PendingDescription, PendingQuery, QueryDesk } from './query-desk.ts';
+import type { RegistrationDesk } from './registration-desk.ts';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionOwner {
   readonly options: GatewayOptions;
   readonly desk: QueryDesk<Connection>;
+  readonly registrations: RegistrationDesk;
   forget(connection: Connection): void;
 }
 
@@ -51,6 +54,7 @@ export class Connection {
   /** Client ids (as strings) of what is in flight, to our own. */
   private readonly inFlight = new Map<string, string>();
   private describing = 0;
+  private registering = 0;
   private heardOf = true;
   private gone = false;
 
@@ -181,7 +185,7 @@ export class Connection {
 
   private bounds(): QueryError | undefined {
     const most = this.gateway.options.config.inFlightPerConnectionMax;
-    return this.inFlight.size + this.describing >= most
+    return this.inFlight.size + this.describing + this.registering >= most
       ? queryError('overloaded', `this connection has ${most} requests in flight, its limit`)
       : undefined;
   }
@@ -199,6 +203,8 @@ export class Connection {
       this.cancel(String(clientId), clientId, encoding);
     } else if (isFleetOperation(op)) {
       this.describe(op, value, clientId, encoding);
+    } else if (isRegistrationOperation(op)) {
+      this.register(op, value, clientId, encoding);
     } else {
       this.refuse(operationRefused(op), clientId, encoding, told);
     }
@@ -233,6 +239,26 @@ export class Connection {
       this.gateway.options.newQueryId(),
       this.principal,
     );
+  }
+
+  /** Progress comes before the answer, each in a frame of its own. */
+  private register(
+    op: RegistrationOperation,
+    value: JsonObject,
+    clientId: ClientId | undefined,
+    encoding: Encoding,
+  ): void {
+    const refusal = this.bounds();
+    if (refusal !== undefined) {
+      this.refuse(refusal, clientId, encoding, op);
+      return;
+    }
+    this.registering += 1;
+    const id = clientId === undefined ? {} : { id: clientId };
+    this.gateway.registrations.request(op, value, this.principal, (answer) => {
+      if (answer.partial !== true) this.registering -= 1;
+      this.send(printObject({ ...id, op, ...answer }, encoding));
+    });
   }
 
   private refuse(

@@ -4,7 +4,6 @@ import { controllerSpec } from '../../actors/controller/behaviour.ts';
 import type { ControllerMessage } from '../../actors/controller/protocol.ts';
 import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
-import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import type { Ref } from '../../runtime/actor.ts';
 import { ManifestInvalid } from '../../runtime/errors.ts';
@@ -12,6 +11,7 @@ import { grantEpoch } from '../../runtime/membership.ts';
 import { openLmdbStore } from '../adapters/lmdb-store.ts';
 import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
+import { addRegistrar } from './registrar-part.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
@@ -43,11 +43,15 @@ export function addController(node: Node, dataDir: string): ControllerPart {
     'controller',
   );
   node.failWith(controller);
-  const registrar = host.spawn(
-    registrarSpec({ controller, mailboxMax: config.controller.mailboxMax }),
-    'registrar',
-  );
-  return { controller, registrar, close: () => store.close() };
+  const registrar = addRegistrar(node, controller, dataDir);
+  return {
+    controller,
+    registrar: registrar.registrar,
+    close: async () => {
+      await registrar.close();
+      await store.close();
+    },
+  };
 }
 
 /** Registers models one by one; resolves with how many there are, rejects at the first refusal. */

@@ -10,6 +10,7 @@ import type { GatewayOptions } from '../gateways/query-desk.ts';
 import { controllerRef, type Membership } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
+import { registrarRef, uploadsRef } from './registrar-part.ts';
 import { defaultHost, type ListenSettings } from './root.ts';
 
 export interface GatewayPart {
@@ -51,6 +52,7 @@ export async function openGateways(
   const options: GatewayOptions = {
     ...{ host, clock, log, metrics, dispatcher, desks },
     newQueryId: createQueryIds(node),
+    registration: { registrar: registrarRef, uploads: uploadsRef },
     config: {
       ...config.gateway,
       host: settings.host ?? defaultHost,
