@@ -83,7 +83,7 @@ interface Registering {
 /** What outlives a restart: who waits for an answer, and how many registrations were named. */
 interface Outside {
   named: number;
-  readonly askers: Map<string, Pick<RegisterFamily, 'requestId' | 'replyTo'>>;
+  readonly askers: Map<string, RegisterFamily>;
 }
 
 type Context = ActorContext<RegistrarMessage>;
@@ -101,10 +101,9 @@ export function registrarSpec(options: RegistrarOptions): ActorSpec<Registering,
 
 function startRegistrar(options: RegistrarOptions, outside: Outside, ctx: Context): Registering {
   ctx.tell(options.controller, { type: 'controller.attach-registrar', registrar: ctx.self });
-  for (const [id, { requestId, replyTo }] of outside.askers) {
-    const error = queryError('internal', 'the registrar was restarted; register once more');
-    ctx.tell(replyTo, { type: 'gateway.registration-refused', requestId, error });
-    ctx.tell(options.steps, { type: 'steps.end-registration', registrationId: id });
+  for (const [id, request] of outside.askers) {
+    refuse(request, queryError('internal', 'the registrar was restarted; register again'), ctx);
+    endSteps(options, id, request, ctx);
   }
   outside.askers.clear();
   return {
@@ -208,7 +207,7 @@ function begin(registering: Registering, request: RegisterFamily, ctx: Context):
     ...{ number: 0, recording: undefined, progress: undefined },
   };
   running.set(id, registration);
-  outside.askers.set(id, { requestId: request.requestId, replyTo: request.replyTo });
+  outside.askers.set(id, request);
   const { architecture } = request.manifest;
   ctx.log.info('registration began', { registration: id, architecture });
   resume(registering, registration, undefined, ctx);
@@ -387,11 +386,24 @@ function succeed(
   ctx.tell(request.replyTo, event);
 }
 
-function end({ running, outside, options }: Registering, { id }: Running, ctx: Context): void {
+function end(
+  { running, outside, options }: Registering,
+  { id, request }: Running,
+  ctx: Context,
+): void {
   running.delete(id);
   outside.askers.delete(id);
-  ctx.tell(options.steps, { type: 'steps.end-registration', registrationId: id });
+  endSteps(options, id, request, ctx);
   collectLater(options, ctx);
+}
+
+function endSteps(
+  { steps }: RegistrarOptions,
+  registrationId: string,
+  { uploadId, principal }: RegisterFamily,
+  ctx: Context,
+): void {
+  ctx.tell(steps, { type: 'steps.end-registration', registrationId, uploadId, principal });
 }
 
 function unregister(registering: Registering, request: UnregisterFamily, ctx: Context): void {

@@ -118,6 +118,11 @@ export type StepCommand =
       readonly replyTo: Ref<StepEvent>;
     }
   /** Its files are not needed any more, and a step that runs is not either. */
-  | { readonly type: 'steps.end-registration'; readonly registrationId: string }
+  | {
+      readonly type: 'steps.end-registration';
+      readonly registrationId: string;
+      readonly uploadId: string;
+      readonly principal: Principal;
+    }
   /** Files that no variant has any more may go; these are those that some has. */
   | { readonly type: 'steps.collect-files'; readonly kept: readonly ModelFile[] };

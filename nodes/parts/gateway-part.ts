@@ -49,6 +49,7 @@ export async function openGateways(
   settings: ListenSettings,
 ): Promise<GatewayPart> {
   const { host, config, clock, log, metrics } = node;
+  await hasStarted(node, dispatcher);
   const options: GatewayOptions = {
     ...{ host, clock, log, metrics, dispatcher, desks },
     newQueryId: createQueryIds(node),
@@ -81,6 +82,20 @@ export async function openGateways(
       await Promise.all([http.close(), service?.close()]);
     },
   };
+}
+
+/** Else its start would tell gateways that it lost what they have only just handed in. */
+function hasStarted({ host }: Node, dispatcher: Ref<DispatcherMessage>): Promise<void> {
+  return new Promise((resolve) => {
+    const replyTo = host.port<GatewayMessage>('dispatcher-started', () => {
+      host.closePort(replyTo);
+      resolve();
+    });
+    host.tell(dispatcher, {
+      ...{ type: 'dispatcher.describe-fleet', requestId: 'started' },
+      ...{ principal: localPrincipal, replyTo },
+    });
+  });
 }
 
 /** Unique in the system: the node's name and life, and a counter. */

@@ -91,6 +91,8 @@ export class StepRunner {
         return;
       case 'steps.end-registration':
         this.end(command.registrationId);
+        // Refused before its files were taken.
+        this.options.uploads.discard(command.uploadId, command.principal);
         return;
       case 'steps.collect-files':
         void this.collect(command.kept);

@@ -67,6 +67,13 @@ export class Uploads {
     return { folder: upload.folder, files: [...upload.files.keys()] };
   }
 
+  /** What nobody will take is removed; nothing happens where there is none. */
+  discard(uploadId: string, principal: Principal): void {
+    void this.take(uploadId, principal).then((upload) => {
+      if (upload !== undefined) rmSync(upload.folder, { recursive: true, force: true });
+    });
+  }
+
   close(): void {
     this.options.host.closePort(this.port);
     rmSync(this.options.folder, { recursive: true, force: true });
