@@ -11,7 +11,9 @@ import { expect } from 'chai';
 
 import type { RegistrationReport } from '../../actors/domain/registration.ts';
 import { connect } from '../../client/index.ts';
+import { type NatsServer, startNatsServer } from '../../nodes/adapters/nats-server.ts';
 import { packageRoot } from '../../nodes/package-root.ts';
+import { silentLogger } from '../../runtime/log.ts';
 import { run } from '../nodes/cli/capture.ts';
 import { eventually, Stage } from './processes.ts';
 import { QueryStream } from './stream.ts';
@@ -75,6 +77,79 @@ describe('a model that is registered while queries go on', function () {
   });
 });
 
+describe('a model that is registered through whatever gateway', function () {
+  this.timeout(120_000);
+  const stage = new Stage();
+  let natsUrl = '';
+  let url = '';
+  let server: NatsServer | undefined;
+  const manifest = (architecture: string): object => {
+    return { task: 't', dataset: 'd', architecture, file: 'model.onnx', accuracy: 90 };
+  };
+  const alone = { generate: false, profile: false } as const;
+
+  before(async () => {
+    server = await startNatsServer({ log: silentLogger });
+    natsUrl = server.url;
+    const at = ['--nats', natsUrl];
+    const data = ['--data', join(stage.folder(), 'data')];
+    await stage.infaas(['controller', ...at, ...data, '--port', '0'], config);
+    await stage.infaas(['worker', ...at], config);
+    const { ready } = await stage.infaas(['gateway', ...at, '--port', '0'], config);
+    url = String(ready['httpUrl']);
+  });
+  after(async () => {
+    await stage.end();
+    await server?.stop();
+  });
+
+  const serves = async (architecture: string): Promise<void> => {
+    const client = await connect(url);
+    const image = { shape: [1, 1, 28, 28], data: new Float32Array(784) };
+    const answer = await client.query({ architecture, inputs: { image } });
+    await client.close();
+    expect(answer.ok, JSON.stringify(answer)).to.equal(true);
+  };
+
+  for (const way of ['WebSocket', 'NATS'] as const) {
+    it(`serves when it came by ${way} through a node of its own`, async () => {
+      const client = await connect(way === 'NATS' ? natsUrl : url);
+      const stages: string[] = [];
+      const files = { 'model.onnx': readModel('cnn-large.onnx') };
+      const report = await client.register({ ...manifest(`by-${way}`) }, files, {
+        ...alone,
+        onProgress: ({ stage: now }) => stages.push(now),
+      });
+      expect(report).to.include({ version: 1, changed: true });
+      expect(stages).to.include.members(['uploading', 'parsing', 'checking', 'serving']);
+      await serves(`by-${way}`);
+      const gone = await client.unregister(`by-${way}`);
+      expect(gone.variants).to.deep.equal([`by-${way}-fp32`]);
+      await client.close();
+    });
+  }
+
+  it('serves when it came by HTTP, and tells how far it is line by line', async () => {
+    const body = readModel('mlp.onnx');
+    const put = await fetch(`${url}/v1/uploads/upload-by-http/model.onnx`, { method: 'PUT', body });
+    expect(await put.json()).to.deep.equal({ ok: true, bytes: body.length });
+    const request = { upload: 'upload-by-http', manifest: manifest('by-http'), ...alone };
+    const posted = await fetch(`${url}/v1/register`, {
+      method: 'POST',
+      body: JSON.stringify(request),
+    });
+    const lines = (await posted.text()).trim().split('\n');
+    const told = lines.map((line) => JSON.parse(line) as { ok: boolean; partial?: true });
+    expect(told.slice(0, -1).every(({ partial }) => partial === true)).to.equal(true);
+    expect(told.at(-1)).to.have.nested.property('report.architecture', 'by-http');
+    await serves('by-http');
+    const removed = await fetch(`${url}/v1/architectures/by-http`, { method: 'DELETE' });
+    expect(await removed.json()).to.have.nested.property('report.variants[0]', 'by-http-fp32');
+    const missing = await fetch(`${url}/v1/architectures/by-http`, { method: 'DELETE' });
+    expect(missing.status).to.equal(404);
+  });
+});
+
 describe('a system that is killed while it registers a model', function () {
   this.timeout(300_000);
   const stage = new Stage();
@@ -84,7 +159,10 @@ describe('a system that is killed while it registers a model', function () {
     it(`in ${phase}: has the old state or the new, and can begin again`, async () => {
       const data = join(stage.folder(), 'data');
       const up = ['up', '--nats', 'embedded', '--port', '0', '--data', data];
-      const settings = { ...config, generator: { precisions: ['int8-dynamic'], optimisations: [] } };
+      const settings = {
+        ...config,
+        generator: { precisions: ['int8-dynamic'], optimisations: [] },
+      };
       const doomed = await stage.infaas(up, settings);
       const client = await connect(String(doomed.ready['url']));
       const files = { 'model.onnx': readModel('mlp.onnx') };
