@@ -5,16 +5,11 @@
 
 import { type OutcomeCode, type QueryError, queryError } from '../actors/domain/outcome.ts';
 
-export type Operation =
-  | 'query'
-  | 'tasks'
-  | 'architectures'
-  | 'variants'
-  | 'workers'
-  | 'instances'
-  | 'upload'
-  | 'register'
-  | 'unregister';
+export type FleetOperation = 'tasks' | 'architectures' | 'variants' | 'workers' | 'instances';
+
+export type RegistrationOperation = 'upload' | 'register' | 'unregister';
+
+export type Operation = 'query' | 'explain' | 'quote' | FleetOperation | RegistrationOperation;
 
 /** An answer as it arrived, its tensors still bytes. */
 export interface WireAnswer {

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Metric, ModelManifest } from '../actors/domain/manifest.ts';
 import { accuracyKinds } from '../actors/domain/variant.ts';
 import { datatypes } from '../runtime/wire/tensors.ts';
-import { nearestName } from './gateways/nearest-name.ts';
+import { nearestName } from '../actors/domain/nearest-name.ts';
 import { optimisationLevels, precisions } from './generator/candidate.ts';
 import { profileSchema } from './profile-schema.ts';
 

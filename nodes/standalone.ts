@@ -10,14 +10,17 @@ import { env } from 'node:process';
 import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
-import { spawnWorker, type SpawnedWorker } from './adapters/worker-process.ts';
-import { controllerNode, openMembership } from './membership.ts';
+import { type KeptWorker, keepWorker } from './adapters/kept-worker.ts';
+import type { OnnxEngine } from './adapters/onnx-engine.ts';
+import { spawnWorker } from './adapters/worker-process.ts';
+import { controllerNode, findNameFree, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
-import { createNode } from './node.ts';
-import { addController, registerModels } from './parts/controller-part.ts';
+import { createNode, type Node } from './node.ts';
+import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
-import { addWorker, parseCores, type WorkerSlice } from './parts/worker-part.ts';
+import { addWorker, parseCores, sliceOf, type WorkerSlice } from './parts/worker-part.ts';
 
 export interface SystemSettings extends ListenSettings, WorkerSlice {
   readonly zoo: boolean;
@@ -48,38 +51,37 @@ interface ChosenBus {
 export async function startSystem(settings: SystemSettings): Promise<RunningSystem> {
   const config = configOf(settings);
   const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
+  const slice = sliceOf(settings, settings.workers * config.worker.baseMemoryBytes);
   const coresByWorker = splitCores(settings);
   const logLevel = settings.logLevel ?? defaultLogLevel;
   const bus = await chooseBus(settings, logLevel);
-  const opened: (() => Promise<unknown>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const end of opened.splice(0).reverse()) await end();
-  };
-  if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
-  try {
+  return openOrClose(async (opened) => {
+    if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
     const node = await createNode({
       ...{ name: controllerNode, kind: 'controller' as const, config, logLevel },
       natsUrl: bus.url,
     });
+    const parts: { controller?: ControllerPart; engine?: OnnxEngine } = {};
+    opened.push(async () => {
+      await node.close();
+      // The actors have said their last by now.
+      await parts.engine?.shutdown();
+      await parts.controller?.close();
+    });
     const membership = openMembership(node);
+    // On a server of our own there is nobody else.
+    if (bus.server === undefined) await findNameFree(node);
     const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
-    opened.push(() => controller.close());
-    if (settings.workers === 1) {
-      const { engine } = addWorker(node, membership, settings);
-      opened.push(() => engine.shutdown());
-    }
-    opened.push(() => node.close());
+    parts.controller = controller;
+    if (settings.workers === 1) parts.engine = addWorker(node, membership, slice).engine;
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
-    const spawned = coresByWorker.map((cores, index) =>
-      spawnWorker({
-        ...{ natsUrl: bus.url ?? '', name: `worker-${String(index + 1)}`, cores, logLevel },
-        memory: settings.memory,
-        configFile: settings.configFile,
-      }),
-    );
-    opened.push(() => Promise.all(spawned.map((worker) => worker.stop())));
-    await Promise.all(spawned.map((worker) => worker.ready));
+    const workers = keepWorkers(node, bus.url ?? '', coresByWorker, {
+      ...settings,
+      memory: String(Math.floor(slice.memoryBytes / settings.workers)),
+    });
+    opened.push(() => Promise.all(workers.map((worker) => worker.stop())));
+    await Promise.all(workers.map((worker) => worker.ready));
     // Last, and so the first to close: what is in flight is answered while the workers live.
     const gateway = await openGateways(node, dispatcher, settings);
     opened.push(() => gateway.close());
@@ -89,20 +91,38 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       natsUrl: bus.url,
       busDescription: bus.description,
       variants: count,
-      failed: Promise.race([node.failed, ...spawned.map(ended)]),
-      close,
+      failed: Promise.race([node.failed, ...workers.map((worker) => worker.failed)]),
+      close: opened.close,
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }
 
-async function ended(worker: SpawnedWorker): Promise<Error> {
-  return new Error(`${worker.name} ended: ${await worker.exited}`);
+/** A worker process that dies is replaced, under its name and on its cores. */
+function keepWorkers(
+  node: Node,
+  natsUrl: string,
+  coresByWorker: readonly string[],
+  settings: SystemSettings,
+): readonly KeptWorker[] {
+  const { clock, log, config, remoting } = node;
+  const { memory, configFile, logLevel = defaultLogLevel } = settings;
+  const { restartsMax, withinMs, ...backoff } = config.processes;
+  return coresByWorker.map((cores, index) => {
+    const name = `worker-${String(index + 1)}`;
+    return keepWorker({
+      ...{ name, clock, log },
+      policy: { onFailure: 'restart', restartsMax, withinMs, backoff },
+      spawn: () => spawnWorker({ natsUrl, name, cores, memory, configFile, logLevel }),
+      ended: () => {
+        // We saw it exit, so that nobody need miss its beats first.
+        const life = remoting?.nodes().find((view) => view.node === name);
+        if (life !== undefined) remoting?.declareDown(name, life.epoch);
+      },
+    });
+  });
 }
 
-/** Workers on one machine split its cores; they do not each advertise them all. */
+/** Workers on one machine split its cores and memory; they do not each advertise them all. */
 function splitCores(settings: SystemSettings): readonly string[] {
   const { workers } = settings;
   if (workers === 1) return [];

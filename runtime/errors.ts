@@ -28,6 +28,11 @@ export class BusUnreachable extends InfaasError {
   readonly code = 'bus_unreachable';
 }
 
+/** This process may not be the node it wants to be, or not any longer. */
+export class NodeRefused extends InfaasError {
+  readonly code = 'node_refused';
+}
+
 export class FrameRejected extends InfaasError {
   readonly code = 'frame_rejected';
 }

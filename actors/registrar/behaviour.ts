@@ -19,7 +19,6 @@ import type {
   RegisterFamily,
   RegistrarMessage,
   RegistrationEvent,
-  StepEvent,
   UnregisterFamily,
 } from './protocol.ts';
 import {
@@ -31,7 +30,7 @@ import {
   type ScriptResult,
 } from './registration.ts';
 import { Registry } from './registry.ts';
-import type { StepCommand } from './steps-port.ts';
+import type { StepCommand, StepEvent } from './steps-port.ts';
 
 export interface RegistrarConfig extends RegistrationConfig {
   /** Registrations at once; more are refused. */

@@ -11,7 +11,7 @@ import type {
   UnregisterReport,
 } from '../domain/registration.ts';
 import type { Variant } from '../domain/variant.ts';
-import type { StepOutcome } from './steps-port.ts';
+import type { StepEvent } from './steps-port.ts';
 
 export type RegisterOutcome =
   | {
@@ -68,22 +68,6 @@ export interface UnregisterFamily {
   readonly variant?: string | undefined;
   readonly replyTo: Ref<RegistrationEvent>;
 }
-
-/** What the steps port tells. */
-export type StepEvent =
-  | {
-      readonly type: 'registrar.step-progressed';
-      readonly registrationId: string;
-      readonly number: number;
-      readonly done: number;
-      readonly total: number;
-    }
-  | {
-      readonly type: 'registrar.step-ended';
-      readonly registrationId: string;
-      readonly number: number;
-      readonly outcome: StepOutcome;
-    };
 
 /** What the controller tells of a family that it was to record or to remove. */
 export type FamilyEvent =

@@ -12,7 +12,6 @@ import type { Principal } from '../domain/principal.ts';
 import type { Profile } from '../domain/profile.ts';
 import type { Signature } from '../domain/signature.ts';
 import type { Adapter, ModelFile } from '../domain/variant.ts';
-import type { StepEvent } from './protocol.ts';
 
 /** The source, or a candidate made of it, among a registration's own files. */
 export type WorkFile =
@@ -126,3 +125,19 @@ export type StepCommand =
     }
   /** Files that no variant has any more may go; these are those that some has. */
   | { readonly type: 'steps.collect-files'; readonly kept: readonly ModelFile[] };
+
+/** What the steps port tells. */
+export type StepEvent =
+  | {
+      readonly type: 'registrar.step-progressed';
+      readonly registrationId: string;
+      readonly number: number;
+      readonly done: number;
+      readonly total: number;
+    }
+  | {
+      readonly type: 'registrar.step-ended';
+      readonly registrationId: string;
+      readonly number: number;
+      readonly outcome: StepOutcome;
+    };

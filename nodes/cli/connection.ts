@@ -4,7 +4,7 @@
  */
 
 import { type Answer, ClientError, connect, type InfaasClient } from '../../client/index.ts';
-import { CommandFailed } from './errors.ts';
+import { CommandFailed, QueryWasRefused } from './errors.ts';
 import type { ChosenSystem } from './client-options.ts';
 import { startProgress } from './progress.ts';
 import type { System, SystemAnswer, SystemQuery } from './system.ts';
@@ -63,8 +63,22 @@ class ClientSystem implements System {
   unregister: System['unregister'] = (architecture, variant) =>
     this.answered(this.client.unregister(architecture, variant));
 
+  explain: System['explain'] = (queryId) => this.consulted(this.client.explain(queryId));
+  quote: System['quote'] = (asked) => this.consulted(this.client.quote(asked));
+
   close(): Promise<void> {
     return this.client.close();
+  }
+
+  /** A refusal is an answer here, as it is to a query. */
+  private async consulted<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      const isAway = error.code === 'unavailable' || error.code === 'unauthorized';
+      throw isAway ? explained(error, this.url) : new QueryWasRefused(error);
+    }
   }
 
   private async answered<T>(answer: Promise<T>): Promise<T> {

@@ -9,6 +9,7 @@ import { packageRoot } from '../package-root.ts';
 import { type AddCommand, type Cli, examples } from './cli.ts';
 import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
 import { addLaterCommands } from './commands/later.ts';
 import {
@@ -22,6 +23,7 @@ import { addLoadCommand } from './commands/load.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRegisterCommand } from './commands/register.ts';
 import { addUnregisterCommand } from './commands/unregister.ts';
+import { addQuoteCommand } from './commands/quote.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
@@ -39,6 +41,8 @@ const commands: readonly AddCommand[] = [
   addWorkersCommand,
   addInstancesCommand,
   addQueryCommand,
+  addExplainCommand,
+  addQuoteCommand,
   addLoadCommand,
   addLaterCommands,
 ];

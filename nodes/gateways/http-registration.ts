@@ -8,12 +8,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
+import type { GatewayConfig } from './config.ts';
 import { decodeRequest, type JsonObject } from './decode-request.ts';
 import { respondError } from './http.ts';
 import type { RegistrationOperation } from './parse-registration.ts';
 import { httpStatusOf } from './print-answer.ts';
 import type { GatewayOptions } from './query-desk.ts';
-import { readBody } from './read-body.ts';
+import { readBody, UploadBudget } from './read-body.ts';
 import { type RegistrationAnswer, RegistrationDesk } from './registration-desk.ts';
 
 export interface RegistrationExchange {
@@ -34,10 +35,12 @@ const chunkBytes = 512 * 1024;
 export class HttpRegistration {
   private readonly options: GatewayOptions;
   private readonly desk: RegistrationDesk;
+  private readonly bodies: UploadBudget;
 
   constructor(options: GatewayOptions) {
     this.options = options;
     this.desk = new RegistrationDesk('http', options);
+    this.bodies = new UploadBudget(options.config.uploadBytesMax);
   }
 
   takes(path: string): boolean {
@@ -93,11 +96,11 @@ export class HttpRegistration {
 
   private async register({ request, response, principal }: RegistrationExchange): Promise<void> {
     const { config } = this.options;
-    const body = await readBody(request, config.jsonBytesMax);
+    const body = await readBody(request, config.jsonBytesMax, this.bodies);
     if (body === 'aborted') return;
     const decoded =
-      body === 'too-large'
-        ? { ok: false as const, error: tooLarge(config.jsonBytesMax) }
+      body === 'too-large' || body === 'overloaded'
+        ? { ok: false as const, error: unread(body, config) }
         : decodeRequest(body, 'json', config);
     if (!decoded.ok) {
       respondWith(response, decoded);
@@ -157,8 +160,13 @@ function partsOf(match: RegExpExecArray | null): readonly (string | undefined)[]
   });
 }
 
-function tooLarge(most: number): QueryError {
-  return queryError('too_large', `a registration has at most ${most} bytes (jsonBytesMax)`);
+function unread(
+  why: 'too-large' | 'overloaded',
+  { jsonBytesMax, uploadBytesMax }: GatewayConfig,
+): QueryError {
+  return why === 'too-large'
+    ? queryError('too_large', `a registration has at most ${jsonBytesMax} bytes (jsonBytesMax)`)
+    : queryError('overloaded', `bodies reach ${uploadBytesMax} bytes, the limit (uploadBytesMax)`);
 }
 
 const headers = { 'X-Content-Type-Options': 'nosniff', 'Cache-Control': 'no-store' };

@@ -5,7 +5,7 @@ import type { RegisterFamily, UnregisterFamily } from '../../actors/registrar/pr
 import type { WriteChunk } from '../../actors/registrar/uploads-port.ts';
 import { parseManifest } from '../manifest-schema.ts';
 import type { JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import { badField, badInput, Refused } from './refused.ts';
 
 export const registrationOperations = ['upload', 'register', 'unregister'] as const;

@@ -38,8 +38,14 @@ export function addController(node: Node, dataDir: string): ControllerPart {
     });
     node.remoting.setEpoch(grant.epoch);
   }
+  // Twice what it takes to find out that a node is dead.
+  const contestMs = 2 * config.bus.beatMs * config.bus.missedMax;
   const controller = host.spawn(
-    controllerSpec({ store: storePort, stored: () => store.read(), config: config.controller }),
+    controllerSpec({
+      store: storePort,
+      stored: () => store.read(),
+      config: { ...config.controller, contestMs },
+    }),
     'controller',
   );
   node.failWith(controller);
