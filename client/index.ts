@@ -16,14 +16,28 @@ import type {
 } from '../actors/domain/fleet-description.ts';
 import type { Explanation, Quote } from '../actors/domain/explanation.ts';
 import { queryError } from '../actors/domain/outcome.ts';
+import type {
+  RegistrationProgress,
+  RegistrationReport,
+  UnregisterReport,
+} from '../actors/domain/registration.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { ClientError } from './client-error.ts';
 import { openNats } from './nats-transport.ts';
+import {
+  type FileContent,
+  type ManifestInput,
+  type ProgressListener,
+  type RegisterCallOptions,
+  type SendOperation,
+  uploadFiles,
+} from './register.ts';
 import { buildRequest, type Query } from './request.ts';
 import { failure, type FleetOperation, type Operation, type Transport } from './transport.ts';
 import { openWebSocket } from './websocket-transport.ts';
 
 export type { Answer, OutputTensor, RefusedAnswer, ServedAnswer } from './answer.ts';
+export type { FileContent, ManifestInput, RegisterCallOptions } from './register.ts';
 export type { Query, TensorData, TensorInput } from './request.ts';
 export type { Attempt, Considered, Explanation, Quote } from '../actors/domain/explanation.ts';
 export { ClientError } from './client-error.ts';
@@ -57,6 +71,8 @@ export interface QuoteRequest extends Pick<
 
 const defaultTimeoutMs = 30_000;
 const consultTimeoutMs = 10_000;
+/** Without any progress. A step of a registration is bounded by the system's `lab.jobMs`. */
+const registerTimeoutMs = 660_000;
 const defaultConnectTimeoutMs = 5_000;
 
 /**
@@ -150,6 +166,30 @@ export class InfaasClient {
     return this.describe('instances', filter);
   }
 
+  /**
+   * Registers a model: uploads the files that the manifest names, then waits until its family is
+   * made and measured. Throws ClientError; registering the same again is a no-op.
+   */
+  async register(
+    manifest: ManifestInput,
+    files: Readonly<Record<string, FileContent>>,
+    options: RegisterCallOptions = {},
+  ): Promise<RegistrationReport> {
+    const { onProgress, generate, profile, signal } = options;
+    const request = this.operation(onProgress, signal);
+    const upload = await uploadFiles(request, files, onProgress);
+    const body = { upload, manifest, generate, profile };
+    const answer = await request('register', body, registerTimeoutMs);
+    return answer['report'] as RegistrationReport;
+  }
+
+  /** Removes an architecture, or one of its variants; what runs is finished first. */
+  async unregister(architecture: string, variant?: string): Promise<UnregisterReport> {
+    const request = this.operation();
+    const answer = await request('unregister', { architecture, variant }, consultTimeoutMs);
+    return answer['report'] as UnregisterReport;
+  }
+
   /** Why a query went where it went; `queryId` is its answer's. Throws ClientError. */
   async explain(queryId: string): Promise<Explanation> {
     return (await this.consult('explain', { queryId }, 'explanation')) as Explanation;
@@ -163,6 +203,24 @@ export class InfaasClient {
   /** Queries in flight are answered `unavailable`. */
   close(): Promise<void> {
     return this.transport.close();
+  }
+
+  /** Sends one of the operations that change what is registered; throws what is refused. */
+  private operation(onProgress?: ProgressListener, signal?: AbortSignal): SendOperation {
+    return async (operation, body, timeoutMs) => {
+      if (signal?.aborted === true) {
+        throw new ClientError(queryError('cancelled', 'cancelled before it was registered'));
+      }
+      const answer = await this.transport.request(
+        operation,
+        this.nextId(),
+        Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)),
+        timeoutMs,
+        (partial) => onProgress?.(partial['progress'] as RegistrationProgress),
+      );
+      if (answer.ok) return answer;
+      throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));
+    };
   }
 
   private async describe<T>(operation: FleetOperation, filter: FleetFilter): Promise<readonly T[]> {

@@ -88,6 +88,7 @@ class NatsTransport implements Transport {
     id: string,
     body: Readonly<Record<string, unknown>>,
     timeoutMs: number,
+    onPartial?: (answer: WireAnswer) => void,
   ): Promise<WireAnswer> {
     const startedMs = performance.now();
     if (
@@ -106,7 +107,7 @@ class NatsTransport implements Transport {
     }
     const reply = this.inbox + String((this.requests += 1));
     const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs));
-    const answer = this.waiting.add(reply, leftMs, frame.length);
+    const answer = this.waiting.add(reply, leftMs, frame.length, onPartial);
     this.replies.set(id, reply);
     this.publish(serviceSubject(operation), frame, reply);
     this.keepProbing();

@@ -7,12 +7,16 @@ import { type OutcomeCode, type QueryError, queryError } from '../actors/domain/
 
 export type FleetOperation = 'tasks' | 'architectures' | 'variants' | 'workers' | 'instances';
 
-export type Operation = 'query' | 'explain' | 'quote' | FleetOperation;
+export type RegistrationOperation = 'upload' | 'register' | 'unregister';
+
+export type Operation = 'query' | 'explain' | 'quote' | FleetOperation | RegistrationOperation;
 
 /** An answer as it arrived, its tensors still bytes. */
 export interface WireAnswer {
   readonly ok: boolean;
   readonly error?: QueryError;
+  /** True: more comes for the same request. */
+  readonly partial?: boolean;
   readonly [field: string]: unknown;
 }
 
@@ -23,6 +27,7 @@ export interface Transport {
     id: string,
     body: Readonly<Record<string, unknown>>,
     timeoutMs: number,
+    onPartial?: (answer: WireAnswer) => void,
   ): Promise<WireAnswer>;
   /** The query is then answered `cancelled`, unless its answer was on its way. */
   cancel(id: string): void;
@@ -37,8 +42,11 @@ export function failure(code: OutcomeCode, message: string): WireAnswer {
 interface Waiting {
   readonly resolve: (answer: WireAnswer) => void;
   readonly sentMs: number;
-  readonly expiresMs: number;
+  /** Put off by each partial answer. */
+  expiresMs: number;
+  readonly timeoutMs: number;
   readonly bytes: number;
+  readonly onPartial: ((answer: WireAnswer) => void) | undefined;
 }
 
 /** The gateway keeps `timeoutMs`; this long after it, it is taken for dead. */
@@ -58,10 +66,16 @@ export class WaitingAnswers {
     return this.waiting.has(key);
   }
 
-  add(key: string, timeoutMs: number, bytes: number): Promise<WireAnswer> {
+  add(
+    key: string,
+    timeoutMs: number,
+    bytes: number,
+    onPartial?: (answer: WireAnswer) => void,
+  ): Promise<WireAnswer> {
     return new Promise((resolve) => {
       const sentMs = performance.now();
-      this.waiting.set(key, { resolve, sentMs, expiresMs: sentMs + timeoutMs + graceMs, bytes });
+      const expiresMs = sentMs + timeoutMs + graceMs;
+      this.waiting.set(key, { resolve, sentMs, expiresMs, timeoutMs, bytes, onPartial });
       this.keepSweeping();
     });
   }
@@ -69,6 +83,11 @@ export class WaitingAnswers {
   settle(key: string, answer: WireAnswer): void {
     const waiting = this.waiting.get(key);
     if (waiting === undefined) return;
+    if (answer.partial === true) {
+      waiting.expiresMs = performance.now() + waiting.timeoutMs + graceMs;
+      waiting.onPartial?.(answer);
+      return;
+    }
     this.waiting.delete(key);
     if (this.waiting.size === 0) this.stopSweeping();
     waiting.resolve(answer);

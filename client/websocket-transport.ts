@@ -106,6 +106,7 @@ class WebSocketTransport implements Transport {
     id: string,
     body: Readonly<Record<string, unknown>>,
     timeoutMs: number,
+    onPartial?: (answer: WireAnswer) => void,
   ): Promise<WireAnswer> {
     const startedMs = performance.now();
     if (this.socket?.readyState !== openState) {
@@ -114,7 +115,7 @@ class WebSocketTransport implements Transport {
     }
     const leftMs = Math.max(1, timeoutMs - (performance.now() - startedMs));
     const frame = encode(operation === 'query' ? body : { ...body, id, op: operation });
-    const answer = this.waiting.add(id, leftMs, frame.length);
+    const answer = this.waiting.add(id, leftMs, frame.length, onPartial);
     this.socket?.send(frame);
     return answer;
   }

@@ -15,6 +15,7 @@ import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
+import { registrarConfigSchema } from './registrar/config.ts';
 import {
   blobCacheConfigSchema,
   repositoryConfigSchema,
@@ -121,6 +122,7 @@ export const configSchema = z.strictObject({
   processes: processesConfig.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
+  registrar: registrarConfigSchema.prefault({}),
   store: storeConfigSchema.prefault({}),
   repository: repositoryConfigSchema.prefault({}),
   cache: blobCacheConfigSchema.prefault({}),

@@ -5,80 +5,58 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 
 import { parse as parseYaml } from 'yaml';
-import { z } from 'zod';
 
+import type { ModelManifest } from '../actors/domain/manifest.ts';
 import type { Variant } from '../actors/domain/variant.ts';
 import { ManifestInvalid, messageOf } from '../runtime/errors.ts';
+import { parseManifest } from './manifest-schema.ts';
 import { packageRoot } from './package-root.ts';
-import { adapterSchema, signatureSchema } from './wire-schemas.ts';
 
-const latencyByBatch = z
-  .record(z.string().regex(/^\d+$/), z.number().positive())
-  .transform((byBatch) =>
-    Object.entries(byBatch)
-      .map(([batch, ms]) => ({ batch: Number(batch), ms }))
-      .sort((a, b) => a.batch - b.batch),
-  );
-
-const manifestSchema = z.strictObject({
-  task: z.string(),
-  dataset: z.string(),
-  architecture: z.string(),
-  variant: z.string().optional(),
-  file: z.string(),
-  precision: z.string().default('fp32'),
-  accuracy: z.number().min(0).max(100),
-  accuracyKind: z.enum(['top1', 'agreement', 'stated']).default('stated'),
-  accuracyReference: z.string().optional(),
-  signature: signatureSchema,
-  adapter: adapterSchema.prefault({}),
-  batchMax: z.int().min(1).max(4_096).default(64),
-  profile: z.strictObject({
-    loadMs: z.number().positive(),
-    memoryBytes: z.number().positive(),
-    latencyMs: latencyByBatch,
-    measuredOn: z.string().default('not stated'),
-  }),
-});
-
-/** Throws ManifestInvalid naming the file and the field. */
+/**
+ * A manifest that says everything, as one variant: it is served as it is, unmeasured and alone.
+ * Throws ManifestInvalid naming the file and the field.
+ */
 export function loadManifest(path: string): Variant {
-  const manifest = parseManifest(path);
-  const file = modelFile(path, manifest.file);
-  const { profile, adapter, ...stated } = manifest;
+  const manifest = readManifest(path);
+  const { profile, signature, accuracy, architecture, precision = 'fp32' } = manifest;
+  const missing = Object.entries({ accuracy, signature, profile }).find(
+    ([, value]) => value === undefined,
+  );
+  if (profile === undefined || signature === undefined || accuracy === undefined) {
+    const message =
+      `manifest ${path}: ${missing?.[0] ?? ''} is missing; \`infaas register\` measures what a ` +
+      'manifest does not say';
+    throw new ManifestInvalid(message, path);
+  }
   return {
-    id: stated.variant ?? `${stated.architecture}-${stated.precision}`,
-    architecture: stated.architecture,
-    task: stated.task,
-    dataset: stated.dataset,
-    precision: stated.precision,
-    file,
-    accuracy: stated.accuracy,
-    accuracyKind: stated.accuracyKind,
-    accuracyReference: stated.accuracyReference,
-    signature: stated.signature,
-    adapter,
-    batchMax: stated.batchMax,
+    id: manifest.variant ?? `${architecture}-${precision}`,
+    architecture,
+    task: manifest.task,
+    dataset: manifest.dataset,
+    precision,
+    file: modelFile(path, manifest.file),
+    accuracy,
+    accuracyKind: manifest.accuracyKind ?? 'stated',
+    accuracyReference: manifest.accuracyReference,
+    signature,
+    adapter: manifest.adapter ?? {},
+    batchMax: manifest.batchMax ?? 64,
     hardware: 'cpu',
-    profile: {
-      loadMs: profile.loadMs,
-      memoryBytes: profile.memoryBytes,
-      latency: profile.latencyMs,
-      measuredOn: profile.measuredOn,
-    },
+    profile,
   };
 }
 
-function parseManifest(path: string): z.infer<typeof manifestSchema> {
+/** A manifest as it is written. Throws ManifestInvalid naming the file and the field. */
+export function readManifest(path: string): ModelManifest {
   let written: unknown;
   try {
     written = parseYaml(readFileSync(path, 'utf8'), { maxAliasCount: 100 });
   } catch (error) {
     throw new ManifestInvalid(`cannot read manifest ${path}: ${messageOf(error)}`, path, error);
   }
-  const parsed = manifestSchema.safeParse(written);
-  if (parsed.success) return parsed.data;
-  throw new ManifestInvalid(`manifest ${path}: ${z.prettifyError(parsed.error)}`, path);
+  const parsed = parseManifest(written);
+  if (parsed.ok) return parsed.manifest;
+  throw new ManifestInvalid(`manifest ${path}: ${parsed.problem}`, path);
 }
 
 /** The model lies beside its manifest or below: a manifest cannot reach for other files. */

@@ -9,7 +9,10 @@ import { z } from 'zod';
 import type { BodyDecoders } from '../runtime/remote-inbound.ts';
 import { FrameRejected } from '../runtime/errors.ts';
 import { datatypes } from '../runtime/wire/tensors.ts';
+import type { ModelManifest } from '../actors/domain/manifest.ts';
 import { outcomeCodes } from '../actors/domain/outcome.ts';
+import { accuracyKinds } from '../actors/domain/variant.ts';
+import { parseManifest } from './manifest-schema.ts';
 import { profileSchema } from './profile-schema.ts';
 
 const ref = z.object({ node: z.string(), epoch: z.number(), path: z.string() });
@@ -56,15 +59,34 @@ export const variantSchema = z.object({
   task: z.string(),
   dataset: z.string(),
   precision: z.string(),
-  file: z.object({ path: z.string(), sha256: z.string(), bytes: z.number() }),
+  file: z.object({
+    path: z.string(),
+    sha256: z.string(),
+    bytes: z.number(),
+    beside: z
+      .array(z.object({ name: z.string(), sha256: z.string(), bytes: z.number() }))
+      .nullish()
+      .transform(absent),
+  }),
   accuracy: z.number(),
-  accuracyKind: z.enum(['top1', 'agreement', 'stated']),
+  accuracyKind: z.enum(accuracyKinds),
   accuracyReference: optionalText,
   signature: signatureSchema,
   adapter: adapterSchema,
   batchMax: z.int().positive(),
   hardware: hardwareKind,
   profile: profileSchema,
+  version: z.number().nullish().transform(absent),
+  machine: optionalText,
+});
+
+export const familySchema = z.object({
+  architecture: z.string(),
+  version: z.number(),
+  sourceDigest: optionalText,
+  complete: z.boolean(),
+  variants: z.array(variantSchema),
+  refused: z.array(z.object({ name: z.string(), reason: z.string() })),
 });
 
 const instanceReport = z.object({
@@ -125,12 +147,72 @@ const outcome = z.discriminatedUnion('ok', [
 function registryChanged<T extends string>(type: T) {
   return z.object({
     type: z.literal(type),
+    since: z.number().nullish().transform(absent),
     revision: z.number(),
     variants: z.array(variantSchema),
+    removed: names,
   });
 }
 
+const principal = z.object({
+  name: z.string(),
+  tenant: z.string(),
+  mayRegister: z.boolean().nullish().transform(absent),
+});
+
+/** Read again as strictly as when it came in. */
+const manifest = z.unknown().transform((written, context): ModelManifest => {
+  const parsed = parseManifest(written);
+  if (parsed.ok) return parsed.manifest;
+  context.addIssue({ code: 'custom', message: parsed.problem });
+  return z.NEVER;
+});
+
+const asked = { requestId: z.string(), principal, replyTo: ref };
+const told = { requestId: z.string() };
+
+/** Between gateways and the registrar's node. */
+const registrationSchemas = [
+  z.object({
+    type: z.literal('uploads.write-chunk'),
+    ...asked,
+    uploadId: z.string(),
+    file: z.string(),
+    offset: z.int().min(0),
+    data: bytes,
+  }),
+  z.object({
+    type: z.literal('registrar.register-family'),
+    ...asked,
+    uploadId: z.string(),
+    manifest,
+    options: z.object({ generate: z.boolean(), profile: z.boolean() }),
+  }),
+  z.object({
+    type: z.literal('registrar.unregister-family'),
+    ...asked,
+    architecture: z.string(),
+    variant: optionalText,
+  }),
+  z.object({ type: z.literal('gateway.chunk-written'), ...told, bytes: z.number() }),
+  z.object({
+    type: z.literal('gateway.registration-progressed'),
+    ...told,
+    progress: z.object({
+      stage: z.string(),
+      variant: optionalText,
+      done: z.number(),
+      total: z.number(),
+    }),
+  }),
+  // Our own node wrote these for clients to read: plain data that nothing here acts on.
+  z.object({ type: z.literal('gateway.family-registered'), ...told, report: z.looseObject({}) }),
+  z.object({ type: z.literal('gateway.family-unregistered'), ...told, report: z.looseObject({}) }),
+  z.object({ type: z.literal('gateway.registration-refused'), ...told, error }),
+] as const;
+
 const schemas = [
+  ...registrationSchemas,
   z.object({
     type: z.literal('controller.join-node'),
     requestId: z.string(),

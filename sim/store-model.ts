@@ -5,6 +5,7 @@
 
 import type { StoredControl } from '../actors/controller/behaviour.ts';
 import type { StoreCommand } from '../actors/controller/protocol.ts';
+import { familiesOf, type Family } from '../actors/domain/family.ts';
 import type { Variant } from '../actors/domain/variant.ts';
 import type { Ref } from '../runtime/actor.ts';
 import { assertNever } from '../runtime/assert.ts';
@@ -18,7 +19,9 @@ export class StoreModel {
   /** @param writeMs From a write to its being durable. */
   constructor(writeMs: number, variants: readonly Variant[] = []) {
     this.writeMs = writeMs;
-    for (const variant of variants) this.records.set(`variant/${variant.id}`, variant);
+    for (const family of familiesOf(variants)) {
+      this.records.set(`family/${family.architecture}`, family);
+    }
   }
 
   /** The store as one life of the controller's process has it. */
@@ -26,18 +29,22 @@ export class StoreModel {
     return host.port<StoreCommand>('store', (command) => {
       host.clock.schedule(this.writeMs, () => {
         this.apply(command);
+        const { replyTo } = command;
+        if (replyTo === undefined) return;
+        const { requestId, ref } = replyTo;
+        host.tell(ref, { type: 'registrar.family-stored', requestId });
       });
     });
   }
 
   read(): StoredControl {
     const epochs: Record<string, EpochRecord> = {};
-    const variants: Variant[] = [];
+    const families: Family[] = [];
     for (const [key, value] of this.records) {
       if (key.startsWith('epoch/')) epochs[key.slice('epoch/'.length)] = value as EpochRecord;
-      else if (key.startsWith('variant/')) variants.push(value as Variant);
+      else if (key.startsWith('family/')) families.push(value as Family);
     }
-    return { epochs, variants };
+    return { epochs, families };
   }
 
   private apply(command: StoreCommand): void {

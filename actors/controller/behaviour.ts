@@ -11,8 +11,8 @@ import { type EpochRecords, grantEpoch } from '../../runtime/membership.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { isNodeId } from '../../runtime/wire/subjects.ts';
 import type { DispatcherMessage } from '../dispatcher/protocol.ts';
+import { changesBetween, type Family } from '../domain/family.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
-import type { RegistrarMessage } from '../registrar/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
 
@@ -29,7 +29,7 @@ export interface ControllerConfig {
 /** What the store held at start. */
 export interface StoredControl {
   readonly epochs: EpochRecords;
-  readonly variants: readonly Variant[];
+  readonly families: readonly Family[];
 }
 
 export interface ControllerOptions {
@@ -41,14 +41,17 @@ export interface ControllerOptions {
 
 interface Controlling {
   readonly options: ControllerOptions;
-  readonly variants: Map<VariantId, Variant>;
+  readonly families: Map<string, Family>;
+  /** What readers have not been told yet: variants changed, or removed (undefined). */
+  readonly unpublished: Map<VariantId, Variant | undefined>;
+  /** The revision that readers know. */
+  published: number;
   epochs: EpochRecords;
   revision: number;
   /** Which new process asks for the name of one that lives, and since when, by name. */
   readonly contests: Map<string, { readonly incarnation: string; readonly sinceMs: number }>;
   dispatchers: readonly Ref<DispatcherMessage>[];
   workers: readonly Ref<WorkerMessage>[];
-  registrars: readonly Ref<RegistrarMessage>[];
 }
 
 type Context = ActorContext<ControllerMessage>;
@@ -58,17 +61,18 @@ export function controllerSpec(
 ): ActorSpec<Controlling, ControllerMessage> {
   return {
     start: (ctx) => {
-      const { epochs, variants } = options.stored();
+      const { epochs, families } = options.stored();
       askForAttachments(epochs, ctx);
       return {
         options,
-        variants: new Map(variants.map((variant) => [variant.id, variant])),
+        families: new Map(families.map((family) => [family.architecture, family])),
+        unpublished: new Map(),
         epochs,
         revision: 1,
+        published: 1,
         contests: new Map(),
         dispatchers: [],
         workers: [],
-        registrars: [],
       };
     },
     behaviour: controllerBehaviour,
@@ -102,11 +106,17 @@ function controllerBehaviour(
       introduce(controlling, ctx);
       return controlling;
     case 'controller.attach-registrar':
-      controlling.registrars = attach(controlling.registrars, message.registrar, ctx);
-      tellRegistry(controlling, message.registrar, 'registrar', ctx);
+      ctx.tell(message.registrar, {
+        type: 'registrar.registry-changed',
+        revision: controlling.revision,
+        families: [...controlling.families.values()],
+      });
       return controlling;
-    case 'controller.record-variant':
-      record(controlling, message.variant, ctx);
+    case 'controller.record-family':
+      record(controlling, message, ctx);
+      return controlling;
+    case 'controller.remove-family':
+      removeFamily(controlling, message, ctx);
       return controlling;
     case 'controller.publish-due':
       publish(controlling, ctx);
@@ -187,7 +197,6 @@ function detach(controlling: Controlling, address: Address, ctx: Context): void 
   const stays = (ref: Address): boolean => formatAddress(ref) !== gone;
   controlling.dispatchers = controlling.dispatchers.filter(stays);
   controlling.workers = controlling.workers.filter(stays);
-  controlling.registrars = controlling.registrars.filter(stays);
   ctx.log.info('node left', { address: gone });
   introduce(controlling, ctx);
 }
@@ -202,34 +211,88 @@ function introduce(controlling: Controlling, ctx: Context): void {
   }
 }
 
-type RegistryReader = DispatcherMessage | WorkerMessage | RegistrarMessage;
+type RegistryReader = DispatcherMessage | WorkerMessage;
 
+type ReaderKind = 'dispatcher' | 'worker';
+
+/** The whole registry, to one that has just come. What is unpublished it hears of once more. */
 function tellRegistry(
-  controlling: Controlling,
+  { families, published }: Controlling,
   reader: Ref<never>,
-  kind: 'dispatcher' | 'worker' | 'registrar',
+  kind: ReaderKind,
   ctx: Context,
 ): void {
   const message: RegistryReader = {
     type: `${kind}.registry-changed`,
-    revision: controlling.revision,
-    variants: [...controlling.variants.values()],
+    revision: published,
+    variants: [...families.values()].flatMap(({ variants }) => variants),
   };
   ctx.tell(reader as Ref<RegistryReader>, message);
 }
 
-function record(controlling: Controlling, variant: Variant, ctx: Context): void {
-  controlling.variants.set(variant.id, variant);
+type RecordFamily = Extract<ControllerMessage, { type: 'controller.record-family' }>;
+type RemoveFamily = Extract<ControllerMessage, { type: 'controller.remove-family' }>;
+
+/** One record a family: after a crash the store holds the old one or the new one. */
+function record(controlling: Controlling, message: RecordFamily, ctx: Context): void {
+  const { family, requestId, replyTo } = message;
+  const { architecture } = family;
+  noteChanges(controlling, controlling.families.get(architecture), family, ctx);
+  controlling.families.set(architecture, family);
+  ctx.tell(controlling.options.store, {
+    type: 'store.put',
+    key: familyKey(architecture),
+    value: family,
+    ...(requestId === undefined || replyTo === undefined
+      ? {}
+      : { replyTo: { requestId, ref: replyTo } }),
+  });
+}
+
+function removeFamily(controlling: Controlling, message: RemoveFamily, ctx: Context): void {
+  const { architecture, requestId, replyTo } = message;
+  noteChanges(controlling, controlling.families.get(architecture), undefined, ctx);
+  controlling.families.delete(architecture);
+  const reply = { requestId, ref: replyTo };
+  const key = familyKey(architecture);
+  ctx.tell(controlling.options.store, { type: 'store.remove', key, replyTo: reply });
+}
+
+function familyKey(architecture: string): string {
+  return `family/${architecture}`;
+}
+
+function noteChanges(
+  controlling: Controlling,
+  before: Family | undefined,
+  after: Family | undefined,
+  ctx: Context,
+): void {
+  const { changed, removed } = changesBetween(before, after);
+  for (const variant of changed) controlling.unpublished.set(variant.id, variant);
+  for (const id of removed) controlling.unpublished.set(id, undefined);
   controlling.revision += 1;
-  const key = `variant/${variant.id}`;
-  ctx.tell(controlling.options.store, { type: 'store.put', key, value: variant });
   // Models given together arrive together: one message carries them all.
   ctx.after(0, 'publish', { type: 'controller.publish-due' });
 }
 
+/** What has changed since the last time; who missed that asks for the whole. */
 function publish(controlling: Controlling, ctx: Context): void {
+  const { unpublished, published, revision } = controlling;
+  const variants: Variant[] = [];
+  const removed: VariantId[] = [];
+  for (const [id, variant] of unpublished) {
+    if (variant === undefined) removed.push(id);
+    else variants.push(variant);
+  }
+  unpublished.clear();
+  controlling.published = revision;
+  const change = { since: published, revision, variants, removed };
   // Workers first: a dispatcher may place by it at once.
-  for (const ref of controlling.workers) tellRegistry(controlling, ref, 'worker', ctx);
-  for (const ref of controlling.dispatchers) tellRegistry(controlling, ref, 'dispatcher', ctx);
-  for (const ref of controlling.registrars) tellRegistry(controlling, ref, 'registrar', ctx);
+  for (const ref of controlling.workers) {
+    ctx.tell(ref, { type: 'worker.registry-changed', ...change });
+  }
+  for (const ref of controlling.dispatchers) {
+    ctx.tell(ref, { type: 'dispatcher.registry-changed', ...change });
+  }
 }

@@ -2,14 +2,29 @@
 
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { DispatcherMessage } from '../dispatcher/protocol.ts';
-import type { RegistrarMessage } from '../registrar/protocol.ts';
-import type { Variant } from '../domain/variant.ts';
+import type { Family } from '../domain/family.ts';
+import type { FamilyEvent, RegistrarMessage } from '../registrar/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 
 /** The store port: durable writes in order; values come back at start through the actor's spec. */
 export type StoreCommand =
-  | { readonly type: 'store.put'; readonly key: string; readonly value: unknown }
-  | { readonly type: 'store.remove'; readonly key: string };
+  | {
+      readonly type: 'store.put';
+      readonly key: string;
+      readonly value: unknown;
+      readonly replyTo?: StoreReply | undefined;
+    }
+  | {
+      readonly type: 'store.remove';
+      readonly key: string;
+      readonly replyTo?: StoreReply | undefined;
+    };
+
+/** Who is told when the write would survive a crash, or that it was not made. */
+export interface StoreReply {
+  readonly requestId: string;
+  readonly ref: Ref<FamilyEvent>;
+}
 
 export type JoinOutcome =
   | { readonly type: 'node.joined'; readonly requestId: string; readonly epoch: number }
@@ -40,6 +55,18 @@ export type ControllerMessage =
     }
   | { readonly type: 'controller.attach-worker'; readonly worker: Ref<WorkerMessage> }
   | { readonly type: 'controller.attach-registrar'; readonly registrar: Ref<RegistrarMessage> }
-  | { readonly type: 'controller.record-variant'; readonly variant: Variant }
+  | {
+      /** In the place of the one of its architecture. */
+      readonly type: 'controller.record-family';
+      readonly family: Family;
+      readonly requestId?: string | undefined;
+      readonly replyTo?: Ref<FamilyEvent> | undefined;
+    }
+  | {
+      readonly type: 'controller.remove-family';
+      readonly architecture: string;
+      readonly requestId: string;
+      readonly replyTo: Ref<FamilyEvent>;
+    }
   | { readonly type: 'controller.publish-due' }
   | { readonly type: 'controller.actor-terminated'; readonly terminated: Terminated };

@@ -111,6 +111,20 @@ function refuseQuery(message: DispatcherMessage, reason: RefusalReason): Refusal
   });
 }
 
+type RegistryChanged = Extract<DispatcherMessage, { type: 'dispatcher.registry-changed' }>;
+
+function takeRegistry(
+  { index, options }: Dispatching,
+  { since, revision, variants, removed = [] }: RegistryChanged,
+  ctx: Context,
+): void {
+  if (since === undefined) index.setRegistry(revision, variants);
+  else if (!index.changeRegistry(since, revision, variants, removed)) {
+    // A change from something that never came: whoever attaches is given the whole.
+    ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
+  }
+}
+
 function dispatcherBehaviour(
   dispatching: Dispatching,
   message: DispatcherMessage,
@@ -133,7 +147,7 @@ function dispatcherBehaviour(
       takeReport(dispatching, message, ctx);
       return dispatching;
     case 'dispatcher.registry-changed':
-      dispatching.index.setRegistry(message.revision, message.variants);
+      takeRegistry(dispatching, message, ctx);
       return dispatching;
     case 'dispatcher.describe-fleet':
       ctx.tell(message.replyTo, {

@@ -2,7 +2,7 @@
 
 import type { Signature, TensorSpec } from '../domain/signature.ts';
 import { taskSignatureOf } from '../domain/signature.ts';
-import { costUsdPer1000 } from '../domain/variant.ts';
+import { describeVariant } from '../domain/describe-variant.ts';
 import type {
   ArchitectureDescription,
   FleetDescription,
@@ -20,7 +20,7 @@ export function describeFleet(index: FleetIndex): FleetDescription {
     architectures: [...index.architectures].map(([name, { variants }]) =>
       describeArchitecture(name, variants),
     ),
-    variants: [...index.variants.values()].map(describeVariant),
+    variants: [...index.variants.values()].map(describeIndexed),
     workers: describeWorkers(index),
     instances: describeInstances(index),
   };
@@ -81,32 +81,10 @@ function describeTensors(specs: Readonly<Record<string, TensorSpec>>): TensorDes
   }));
 }
 
-function describeVariant(indexed: IndexedVariant): VariantDescription {
-  const { variant, instances } = indexed;
+function describeIndexed({ variant, instances }: IndexedVariant): VariantDescription {
   const loaded = instances.some(({ state }) => state !== 'loading');
   const idle = instances.length === 0 ? 'inactive' : 'loading';
-  return {
-    name: variant.id,
-    architecture: variant.architecture,
-    task: variant.task,
-    dataset: variant.dataset,
-    precision: variant.precision,
-    accuracy: variant.accuracy,
-    accuracyKind: variant.accuracyKind,
-    ...(variant.accuracyReference === undefined
-      ? {}
-      : { accuracyReference: variant.accuracyReference }),
-    hardware: variant.hardware,
-    latencyMs: variant.profile.latency,
-    loadMs: variant.profile.loadMs,
-    memoryBytes: variant.profile.memoryBytes,
-    sizeBytes: variant.file.bytes,
-    costUsdPer1000: costUsdPer1000(variant),
-    batchMax: variant.batchMax,
-    state: loaded ? 'loaded' : idle,
-    instances: instances.length,
-    measuredOn: variant.profile.measuredOn,
-  };
+  return describeVariant(variant, loaded ? 'loaded' : idle, instances.length);
 }
 
 function describeWorkers(index: FleetIndex): WorkerDescription[] {

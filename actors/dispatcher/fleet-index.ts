@@ -74,6 +74,21 @@ export class FleetIndex {
   workerList: readonly IndexedWorker[] = [];
   revision = -1;
 
+  /** Takes a change; false where it is one of a registry other than the one known here. */
+  changeRegistry(
+    since: number,
+    revision: number,
+    changed: readonly Variant[],
+    removed: readonly VariantId[],
+  ): boolean {
+    if (since !== this.revision) return false;
+    const variants = new Map([...this.variants].map(([id, { variant }]) => [id, variant]));
+    for (const id of removed) variants.delete(id);
+    for (const variant of changed) variants.set(variant.id, variant);
+    this.setRegistry(revision, [...variants.values()]);
+    return true;
+  }
+
   /** Takes the registry as a whole; instances of variants that stay are kept. */
   setRegistry(revision: number, variants: readonly Variant[]): void {
     this.revision = revision;

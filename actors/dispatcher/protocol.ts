@@ -6,7 +6,7 @@
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../domain/query.ts';
-import type { Variant } from '../domain/variant.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerEvent } from '../worker/protocol.ts';
 import type { Explanation, Quote } from '../domain/explanation.ts';
 import type { QueryError } from '../domain/outcome.ts';
@@ -85,8 +85,11 @@ export type DispatcherMessage =
   | WorkerEvent
   | {
       readonly type: 'dispatcher.registry-changed';
+      /** What this is a change from; undefined: these are all variants there are. */
+      readonly since?: number | undefined;
       readonly revision: number;
       readonly variants: readonly Variant[];
+      readonly removed?: readonly VariantId[] | undefined;
     }
   | {
       readonly type: 'dispatcher.describe-fleet';

@@ -56,6 +56,8 @@ export interface VariantDescription {
   readonly sizeBytes: number;
   readonly costUsdPer1000: number;
   readonly batchMax: number;
+  /** Of its family; absent for what was registered ready-made. */
+  readonly version?: number | undefined;
   /** `loaded` where an instance serves, `loading`, else `inactive`. */
   readonly state: 'loaded' | 'loading' | 'inactive';
   readonly instances: number;

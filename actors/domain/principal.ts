@@ -3,6 +3,8 @@
 export interface Principal {
   readonly name: string;
   readonly tenant: string;
+  /** False: it asks queries, and changes nothing of what is registered. */
+  readonly mayRegister?: boolean | undefined;
 }
 
 /** Loopback without credentials. */

@@ -28,8 +28,29 @@ export interface Adapter {
 export interface ModelFile {
   readonly path: string;
   readonly sha256: string;
+  /** Of the model and of all that lies beside it. */
+  readonly bytes: number;
+  /** Tensors that the model keeps in files of its own, by their names in its folder. */
+  readonly beside?: readonly BesideFile[] | undefined;
+}
+
+export interface BesideFile {
+  readonly name: string;
+  readonly sha256: string;
   readonly bytes: number;
 }
+
+/** Percent of what: `agreement` is with another variant's answers, the others with labels. */
+export const accuracyKinds = [
+  'top1',
+  'top5',
+  'threshold',
+  'within',
+  'agreement',
+  'stated',
+] as const;
+
+export type AccuracyKind = (typeof accuracyKinds)[number];
 
 export interface Variant {
   readonly id: VariantId;
@@ -40,13 +61,17 @@ export interface Variant {
   readonly file: ModelFile;
   /** Percent; what it is a percentage of is `accuracyKind`. */
   readonly accuracy: number;
-  readonly accuracyKind: 'top1' | 'agreement' | 'stated';
+  readonly accuracyKind: AccuracyKind;
   readonly accuracyReference?: VariantId | undefined;
   readonly signature: Signature;
   readonly adapter: Adapter;
   readonly batchMax: number;
   readonly hardware: HardwareKind;
   readonly profile: Profile;
+  /** Of its family; absent for what was registered ready-made. */
+  readonly version?: number | undefined;
+  /** The machine type that alone may run it: its tensors are laid out for that one. */
+  readonly machine?: string | undefined;
 }
 
 /** US dollars for 1,000 queries at batch 1 on one unit of its hardware. */

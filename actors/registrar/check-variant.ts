@@ -7,6 +7,12 @@ import type { Variant } from '../domain/variant.ts';
 
 const nameShape = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
+/** Why something cannot be called so, or undefined. */
+export function nameProblem(field: string, name: string): QueryError | undefined {
+  if (nameShape.test(name)) return undefined;
+  return bad(field, `"${name.slice(0, 200)}" is no name: letters, digits, ".", "-", "_"`);
+}
+
 /** The first reason against it, naming the field, or undefined. */
 export function objectionTo(
   offered: Variant,
@@ -17,9 +23,8 @@ export function objectionTo(
 
 function objectionToItself(offered: Variant): QueryError | undefined {
   for (const field of ['id', 'architecture', 'task', 'dataset'] as const) {
-    if (!nameShape.test(offered[field])) {
-      return bad(field, `"${offered[field]}" is no name: letters, digits, ".", "-", "_"`);
-    }
+    const problem = nameProblem(field, offered[field]);
+    if (problem !== undefined) return problem;
   }
   if (!(offered.accuracy >= 0 && offered.accuracy <= 100)) {
     return bad('accuracy', `${String(offered.accuracy)} is no percentage`);

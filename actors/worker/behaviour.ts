@@ -78,6 +78,8 @@ interface Working {
   readonly options: WorkerOptions;
   readonly monitor: Ref<MonitorMessage>;
   readonly variants: Map<VariantId, Variant>;
+  /** Of the registry that it knows. */
+  revision: number;
   readonly instances: Map<InstanceId, Loaded>;
   /** Those that take queries. */
   readonly byVariant: Map<VariantId, Loaded[]>;
@@ -161,6 +163,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     options,
     monitor,
     variants: new Map(),
+    revision: 0,
     instances: new Map(),
     byVariant: new Map(),
     wanted: new Map(Object.entries(config.preload)),
@@ -183,7 +186,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       passCancel(working, message, ctx);
       return working;
     case 'worker.registry-changed':
-      takeRegistry(working, message.variants, ctx);
+      takeRegistry(working, message, ctx);
       return working;
     case 'worker.dispatchers-changed':
       working.dispatchers = message.dispatchers;
@@ -208,6 +211,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
     case 'worker.report-gathered':
       working.report = message.report;
       askUnreported(working, message.report, ctx);
+      retireOutdated(working, message.report, ctx);
       sendReport(working, ctx);
       return working;
     default:
@@ -326,13 +330,65 @@ function passCancel(working: Working, cancel: CancelQuery, ctx: Context): void {
   for (const { ref } of working.byVariant.get(cancel.variantId) ?? []) ctx.tell(ref, cancel);
 }
 
-function takeRegistry(working: Working, variants: readonly Variant[], ctx: Context): void {
-  working.variants.clear();
+type RegistryChanged = Extract<WorkerMessage, { type: 'worker.registry-changed' }>;
+
+function takeRegistry(working: Working, message: RegistryChanged, ctx: Context): void {
+  const { since, revision, variants, removed = [] } = message;
+  if (since !== undefined && since !== working.revision) {
+    // A change from something that never came: whoever attaches is given the whole.
+    ctx.tell(working.options.controller, { type: 'controller.attach-worker', worker: ctx.self });
+    return;
+  }
+  working.revision = revision;
+  if (since === undefined) working.variants.clear();
+  for (const id of removed) working.variants.delete(id);
   for (const variant of variants) working.variants.set(variant.id, variant);
   for (const variantId of working.byVariant.keys()) {
-    if (!working.variants.has(variantId)) unloadVariant(working, variantId, ctx);
+    if (working.variants.has(variantId)) loadSuccessor(working, variantId, ctx);
+    else unloadVariant(working, variantId, ctx);
   }
   loadWanted(working, ctx);
+}
+
+/**
+ * A variant may be registered anew with another file. What is loaded serves until the new one does
+ * (`retireOutdated`), so that no query meets a gap.
+ */
+function loadSuccessor(working: Working, variantId: VariantId, ctx: Context): void {
+  const variant = working.variants.get(variantId);
+  const alike = working.byVariant.get(variantId) ?? [];
+  if (variant === undefined || alike.some((loaded) => isCurrent(loaded, variant))) return;
+  const obstacle = obstacleToLoad(working, variant, ctx.nowMs);
+  if (obstacle === undefined) {
+    load(working, variant, ctx);
+    return;
+  }
+  // There is no room for both: a query waits for the load instead.
+  ctx.log.warn('the old version is unloaded first', { variant: variantId, obstacle });
+  unloadAll(working, variantId, ctx);
+}
+
+function isCurrent(loaded: Loaded, variant: Variant): boolean {
+  return loaded.variant.file.sha256 === variant.file.sha256;
+}
+
+/** Once an instance of the new file is ready, those of an older one take nothing more. */
+function retireOutdated(working: Working, report: WorkerReport, ctx: Context): void {
+  const ready = new Set<InstanceId>();
+  for (const { id, state } of report.instances) if (state !== 'loading') ready.add(id);
+  for (const [variantId, alike] of working.byVariant) {
+    const variant = working.variants.get(variantId);
+    if (variant === undefined) continue;
+    const current = alike.filter((loaded) => isCurrent(loaded, variant));
+    if (current.length === alike.length || !current.some(({ id }) => ready.has(id))) continue;
+    for (const loaded of alike) if (!current.includes(loaded)) retire(loaded, ctx);
+    working.byVariant.set(variantId, current);
+  }
+}
+
+function retire(loaded: Loaded, ctx: Context): void {
+  loaded.draining = true;
+  ctx.tell(loaded.ref, { type: 'instance.drain' });
 }
 
 /** Several dispatchers may ask for the same; the largest count holds. */
@@ -364,10 +420,11 @@ function drain(working: Working, ctx: Context): void {
 
 function unloadVariant(working: Working, variantId: VariantId, ctx: Context): void {
   working.wanted.delete(variantId);
-  for (const loaded of working.byVariant.get(variantId) ?? []) {
-    loaded.draining = true;
-    ctx.tell(loaded.ref, { type: 'instance.drain' });
-  }
+  unloadAll(working, variantId, ctx);
+}
+
+function unloadAll(working: Working, variantId: VariantId, ctx: Context): void {
+  for (const loaded of working.byVariant.get(variantId) ?? []) retire(loaded, ctx);
   working.byVariant.delete(variantId);
 }
 

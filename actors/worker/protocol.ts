@@ -103,8 +103,11 @@ export type WorkerMessage =
   | CancelQuery
   | {
       readonly type: 'worker.registry-changed';
+      /** What this is a change from; undefined: these are all variants there are. */
+      readonly since?: number | undefined;
       readonly revision: number;
       readonly variants: readonly Variant[];
+      readonly removed?: readonly VariantId[] | undefined;
     }
   | {
       readonly type: 'worker.dispatchers-changed';

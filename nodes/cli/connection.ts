@@ -51,22 +51,27 @@ class ClientSystem implements System {
     return systemAnswer(await this.client.query(query));
   }
 
-  tasks: System['tasks'] = (filters) => this.listed(this.client.tasks(filters));
+  tasks: System['tasks'] = (filters) => this.answered(this.client.tasks(filters));
   architectures: System['architectures'] = (filters) =>
-    this.listed(this.client.architectures(filters));
-  variants: System['variants'] = (filters) => this.listed(this.client.variants(filters));
-  workers: System['workers'] = () => this.listed(this.client.workers());
-  instances: System['instances'] = () => this.listed(this.client.instances());
+    this.answered(this.client.architectures(filters));
+  variants: System['variants'] = (filters) => this.answered(this.client.variants(filters));
+  workers: System['workers'] = () => this.answered(this.client.workers());
+  instances: System['instances'] = () => this.answered(this.client.instances());
 
-  explain: System['explain'] = (queryId) => this.answered(this.client.explain(queryId));
-  quote: System['quote'] = (asked) => this.answered(this.client.quote(asked));
+  register: System['register'] = (manifest, files, options) =>
+    this.answered(this.client.register(manifest, files, options));
+  unregister: System['unregister'] = (architecture, variant) =>
+    this.answered(this.client.unregister(architecture, variant));
+
+  explain: System['explain'] = (queryId) => this.consulted(this.client.explain(queryId));
+  quote: System['quote'] = (asked) => this.consulted(this.client.quote(asked));
 
   close(): Promise<void> {
     return this.client.close();
   }
 
   /** A refusal is an answer here, as it is to a query. */
-  private async answered<T>(answer: Promise<T>): Promise<T> {
+  private async consulted<T>(answer: Promise<T>): Promise<T> {
     try {
       return await answer;
     } catch (error) {
@@ -76,9 +81,9 @@ class ClientSystem implements System {
     }
   }
 
-  private async listed<T>(rows: Promise<readonly T[]>): Promise<readonly T[]> {
+  private async answered<T>(answer: Promise<T>): Promise<T> {
     try {
-      return await rows;
+      return await answer;
     } catch (error) {
       throw explained(error, this.url);
     }

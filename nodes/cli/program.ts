@@ -21,6 +21,8 @@ import {
 } from './commands/listings.ts';
 import { addLoadCommand } from './commands/load.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addRegisterCommand } from './commands/register.ts';
+import { addUnregisterCommand } from './commands/unregister.ts';
 import { addQuoteCommand } from './commands/quote.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -32,6 +34,8 @@ const commands: readonly AddCommand[] = [
   addControllerCommand,
   addWorkerCommand,
   addGatewayCommand,
+  addRegisterCommand,
+  addUnregisterCommand,
   addTasksCommand,
   addArchitecturesCommand,
   addVariantsCommand,

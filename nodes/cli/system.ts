@@ -13,6 +13,8 @@ import type {
 import type { Explanation, Quote } from '../../actors/domain/explanation.ts';
 import type { QueryError } from '../../actors/domain/outcome.ts';
 import type { QueryRequest, QueryServed, Slo } from '../../actors/domain/query.ts';
+import type { RegistrationReport, UnregisterReport } from '../../actors/domain/registration.ts';
+import type { FileContent, ManifestInput, RegisterCallOptions } from '../../client/index.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { QuerySelector } from './client-options.ts';
 
@@ -59,6 +61,12 @@ export interface System {
   variants(filters?: FleetFilters): Promise<readonly VariantDescription[]>;
   workers(): Promise<readonly WorkerDescription[]>;
   instances(): Promise<readonly InstanceDescription[]>;
+  register(
+    manifest: ManifestInput,
+    files: Readonly<Record<string, FileContent>>,
+    options: RegisterCallOptions,
+  ): Promise<RegistrationReport>;
+  unregister(architecture: string, variant?: string): Promise<UnregisterReport>;
   /** These two reject with QueryWasRefused where the system refuses. */
   explain(queryId: string): Promise<Explanation>;
   quote(asked: QuoteAsked): Promise<Quote>;

@@ -56,9 +56,9 @@ interface KnownToken {
 }
 
 function knownTokens(config: AuthConfig): readonly KnownToken[] {
-  const named = config.tokens.map(({ token, name, tenant }) => ({
+  const named = config.tokens.map(({ token, name, tenant, mayRegister }) => ({
     digest: digestOf(token),
-    principal: { name, tenant },
+    principal: mayRegister === false ? { name, tenant, mayRegister } : { name, tenant },
   }));
   return config.token === undefined
     ? named

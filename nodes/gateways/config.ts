@@ -25,6 +25,8 @@ export const gatewayConfigSchema = z.strictObject({
         token: z.string().min(1),
         name: z.string().min(1),
         tenant: z.string().min(1).default('default'),
+        /** False: it may ask queries, and neither register nor unregister models. */
+        mayRegister: z.boolean().optional(),
       }),
     )
     .default([]),
@@ -55,6 +57,8 @@ export const gatewayConfigSchema = z.strictObject({
   inFlightPerConnectionMax: count.default(1_024),
   /** Queries a gateway (WebSocket, HTTP, NATS) has in flight, and the bytes of their requests. */
   inFlightMax: count.default(65_536),
+  /** Registrations, uploads of a chunk and removals that a gateway has under way. */
+  registrationsMax: count.default(256),
   inFlightBytesMax: count.default(512 * MiB),
   /** Bodies of HTTP requests that are being read, together: they are not in flight yet. */
   uploadBytesMax: count.default(128 * MiB),

@@ -13,6 +13,7 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { type Authenticate, createAuthenticator, isOriginAllowed } from './authenticate.ts';
 import { HttpGateway, respondError } from './http.ts';
+import { HttpRegistration } from './http-registration.ts';
 import { consultOperations, isConsultOperation, operationRefused } from './operations.ts';
 import { httpStatusOf, printError } from './print-answer.ts';
 import type { GatewayOptions } from './query-desk.ts';
@@ -40,7 +41,7 @@ const headersTimeoutMs = 10_000;
 const cutAfterMs = 500;
 const keepAliveTimeoutMs = 30_000;
 const preflightHeaders = {
-  'Access-Control-Allow-Methods': 'GET, POST',
+  'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE',
   'Access-Control-Allow-Headers': 'Content-Type, Authorization, Accept',
   'Access-Control-Max-Age': '600',
 };
@@ -100,6 +101,7 @@ class RunningHttpServer implements GatewayHttpServer {
   private readonly authenticate: Authenticate;
   private readonly options: HttpServerOptions;
   private readonly http: HttpGateway;
+  private readonly registration: HttpRegistration;
   private readonly webSocket: WebSocketGateway;
   private closed: Promise<void> | undefined;
 
@@ -112,6 +114,7 @@ class RunningHttpServer implements GatewayHttpServer {
     const name = host.includes(':') ? `[${host}]` : host;
     this.url = `${tls === undefined ? 'http' : 'https'}://${name}:${this.port}`;
     this.http = new HttpGateway(options);
+    this.registration = new HttpRegistration(options);
     this.webSocket = new WebSocketGateway(options);
     server.on('request', (request, response) => {
       this.handle(request, response);
@@ -135,6 +138,7 @@ class RunningHttpServer implements GatewayHttpServer {
         resolve();
       });
     });
+    this.registration.close();
     await Promise.all([this.http.close(), this.webSocket.close()]);
     this.server.closeIdleConnections();
     // What is left is uploads and slow readers.
@@ -179,6 +183,11 @@ class RunningHttpServer implements GatewayHttpServer {
       return;
     }
     const { principal } = authenticated;
+    if (this.registration.takes(path)) {
+      const parameters = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+      await this.registration.handle({ request, response, principal, method, path, parameters });
+      return;
+    }
     const allowed = path === '/v1/query' || path === '/v1/quote' ? 'POST' : 'GET';
     const op = path.startsWith('/v1/') ? path.slice('/v1/'.length) : '';
     if (path === '/v1/ws') {

@@ -27,6 +27,7 @@ import {
   operationRefused,
   parseConsultation,
 } from './operations.ts';
+import { type RegistrationOperation, registrationOperations } from './parse-registration.ts';
 import { clientIdOf, clientIdProblem, type ClientId, parseQuery } from './parse-query.ts';
 import { httpStatusOf, printAnswer, printError, printObject } from './print-answer.ts';
 import {
@@ -37,6 +38,7 @@ import {
   type PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
+import { RegistrationDesk } from './registration-desk.ts';
 
 export interface NatsServiceOptions extends GatewayOptions {
   readonly connection: NatsConnection;
@@ -80,6 +82,9 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   private readonly principal: Principal;
   /** Reply subjects of what is in flight. */
   private readonly byReply = new Map<string, QueryId>();
+  private readonly registrations: RegistrationDesk;
+  /** Reply subjects of registrations, removals and uploads under way. */
+  private readonly registering = new Set<string>();
   private readonly broadcasts;
   private closed: Promise<void> | undefined;
 
@@ -87,6 +92,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     this.options = options;
     this.principal = options.principal ?? localPrincipal;
     this.desk = new QueryDesk('nats', options, this);
+    this.registrations = new RegistrationDesk('nats', options);
     const { connection, id, version, clock } = options;
     this.discovery = new ServiceDiscovery({
       connection,
@@ -102,6 +108,11 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
         this.consult({ message, stats, startedMs: clock.nowMs() }, op);
       });
     }
+    for (const op of registrationOperations) {
+      this.discovery.endpoint(op, serviceSubject(op), (message, stats) => {
+        this.register({ message, stats, startedMs: clock.nowMs() }, op);
+      });
+    }
     this.broadcasts = [
       this.discovery.subscribe(serviceSubject('cancel'), (message) => {
         for (const reply of this.repliesIn(message)) {
@@ -110,7 +121,9 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
         }
       }),
       this.discovery.subscribe(serviceSubject('held'), (message) => {
-        const held = this.repliesIn(message).filter((reply) => this.byReply.has(reply));
+        const holds = (reply: string): boolean =>
+          this.byReply.has(reply) || this.registering.has(reply);
+        const held = this.repliesIn(message).filter(holds);
         if (held.length > 0) message.respond(encode({ held }));
       }),
     ];
@@ -142,6 +155,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
 
   private async drain(): Promise<void> {
     await this.discovery.leave();
+    this.registrations.close();
     await this.desk.drain();
     for (const subscription of this.broadcasts) subscription.unsubscribe();
     if (!this.options.connection.isClosed()) {
@@ -209,6 +223,32 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     this.desk.consult(pending, this.options.newQueryId(), this.principal);
   }
 
+  /** Progress goes to the same reply subject, before the answer. */
+  private register(request: NatsRequest, op: RegistrationOperation): void {
+    const { message, stats, startedMs } = request;
+    const encoding = encodingOf(message);
+    const { reply } = message;
+    if (reply === undefined || reply === '') return;
+    const decoded = decodeRequest(message.data, encoding, this.options.config);
+    if (!decoded.ok) {
+      this.refuse(request, decoded.error, undefined, encoding);
+      return;
+    }
+    const clientId = clientIdOf(decoded.value);
+    const id = clientId === undefined ? {} : { id: clientId };
+    this.registering.add(reply);
+    this.registrations.request(op, decoded.value, this.principal, (answer) => {
+      const body = printObject({ ...id, ...answer }, encoding);
+      if (answer.partial === true) {
+        this.send(message, body, encoding, undefined);
+        return;
+      }
+      this.registering.delete(reply);
+      stats.done(this.options.clock.nowMs() - startedMs, answer.error?.message);
+      this.send(message, body, encoding, answer.error);
+    });
+  }
+
   private refuse(
     request: NatsRequest,
     error: QueryError,
@@ -237,9 +277,18 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
       return;
     }
     request.stats.done(this.options.clock.nowMs() - request.startedMs, error?.message);
+    this.send(request.message, payload, encoding, error);
+  }
+
+  private send(
+    message: Msg,
+    body: Uint8Array | string,
+    encoding: Encoding,
+    error: QueryError | undefined,
+  ): void {
     const headers = answerHeaders(encoding, error);
     try {
-      request.message.respond(payload, headers === undefined ? {} : { headers });
+      message.respond(body, headers === undefined ? {} : { headers });
     } catch (failure) {
       // The connection is gone, and with it whoever waits.
       this.options.log.warn('a NATS answer was not sent', { error: messageOf(failure) });

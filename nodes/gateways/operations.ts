@@ -20,6 +20,7 @@ import type { JsonObject } from './decode-request.ts';
 import { nearestName } from '../../actors/domain/nearest-name.ts';
 import type { QueryLimits } from './config.ts';
 import { parseAsked } from './parse-query.ts';
+import { registrationOperations } from './parse-registration.ts';
 
 export const fleetOperations = [
   'tasks',
@@ -45,7 +46,13 @@ export type Consultation =
   | { readonly op: 'explain'; readonly queryId: string }
   | { readonly op: 'quote'; readonly asked: QuoteQuery['asked']; readonly batch: number };
 
-const knownOperations = ['query', 'cancel', 'ping', ...consultOperations];
+const knownOperations = [
+  'query',
+  'cancel',
+  'ping',
+  ...consultOperations,
+  ...registrationOperations,
+];
 
 export interface FleetFilters {
   readonly task?: string | undefined;

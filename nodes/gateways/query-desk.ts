@@ -11,6 +11,8 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../../actors/domain/query.ts';
 import type { DispatcherMessage, GatewayMessage } from '../../actors/dispatcher/protocol.ts';
+import type { RegistrarMessage } from '../../actors/registrar/protocol.ts';
+import type { WriteChunk } from '../../actors/registrar/uploads-port.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import type { Cancel, Clock } from '../../runtime/clock.ts';
@@ -22,6 +24,12 @@ import type { Encoding } from './decode-request.ts';
 import { askOf, type Consultation, selectFleet } from './operations.ts';
 import type { ClientId } from './parse-query.ts';
 
+/** Where models are registered: on the controller's node. */
+export interface RegistrationRefs {
+  readonly registrar: Ref<RegistrarMessage>;
+  readonly uploads: Ref<WriteChunk>;
+}
+
 /** What the composition root gives every gateway. */
 export interface GatewayOptions {
   readonly host: ActorHost;
@@ -32,6 +40,8 @@ export interface GatewayOptions {
   readonly dispatcher: Ref<DispatcherMessage>;
   /** Where desks enter their ports, for the dispatcher to know them. */
   readonly desks: Set<Ref<GatewayMessage>>;
+  /** Without them models are not registered through this gateway. */
+  readonly registration?: RegistrationRefs | undefined;
   /** A query's system-wide id. */
   readonly newQueryId: () => QueryId;
   readonly config: GatewayConfig;

@@ -18,6 +18,7 @@ import {
   operationRefused,
   parseConsultation,
 } from './operations.ts';
+import { isRegistrationOperation, type RegistrationOperation } from './parse-registration.ts';
 import { type ClientId, clientIdOf, clientIdProblem, parseQuery } from './parse-query.ts';
 import { printAnswer, printError, printObject } from './print-answer.ts';
 import type {
@@ -27,11 +28,13 @@ import type {
   PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
+import type { RegistrationDesk } from './registration-desk.ts';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionOwner {
   readonly options: GatewayOptions;
   readonly desk: QueryDesk<Connection>;
+  readonly registrations: RegistrationDesk;
   forget(connection: Connection): void;
 }
 
@@ -55,6 +58,7 @@ export class Connection {
   /** Client ids (as strings) of what is in flight, to our own. */
   private readonly inFlight = new Map<string, string>();
   private consulting = 0;
+  private registering = 0;
   private heardOf = true;
   private gone = false;
 
@@ -186,7 +190,7 @@ export class Connection {
 
   private bounds(): QueryError | undefined {
     const most = this.gateway.options.config.inFlightPerConnectionMax;
-    return this.inFlight.size + this.consulting >= most
+    return this.inFlight.size + this.consulting + this.registering >= most
       ? queryError('overloaded', `this connection has ${most} requests in flight, its limit`)
       : undefined;
   }
@@ -204,6 +208,8 @@ export class Connection {
       this.cancel(String(clientId), clientId, encoding);
     } else if (isConsultOperation(op)) {
       this.consult(op, value, clientId, encoding);
+    } else if (isRegistrationOperation(op)) {
+      this.register(op, value, clientId, encoding);
     } else {
       this.refuse(operationRefused(op), clientId, encoding, told);
     }
@@ -236,6 +242,26 @@ export class Connection {
     this.consulting += 1;
     const pending = { origin: this, clientId, encoding, asked: parsed.asked };
     desk.consult(pending, options.newQueryId(), this.principal);
+  }
+
+  /** Progress comes before the answer, each in a frame of its own. */
+  private register(
+    op: RegistrationOperation,
+    value: JsonObject,
+    clientId: ClientId | undefined,
+    encoding: Encoding,
+  ): void {
+    const refusal = this.bounds();
+    if (refusal !== undefined) {
+      this.refuse(refusal, clientId, encoding, op);
+      return;
+    }
+    this.registering += 1;
+    const id = clientId === undefined ? {} : { id: clientId };
+    this.gateway.registrations.request(op, value, this.principal, (answer) => {
+      if (answer.partial !== true) this.registering -= 1;
+      this.send(printObject({ ...id, op, ...answer }, encoding));
+    });
   }
 
   private refuse(

@@ -22,6 +22,7 @@ import {
   type PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
+import { RegistrationDesk } from './registration-desk.ts';
 import { Connection, type ConnectionOwner } from './websocket-connection.ts';
 
 /** Close code of RFC 6455 §7.4.1. */
@@ -30,6 +31,7 @@ const goingAway = 1001;
 export class WebSocketGateway implements ConnectionOwner, DeskListener<Connection> {
   readonly options: GatewayOptions;
   readonly desk: QueryDesk<Connection>;
+  readonly registrations: RegistrationDesk;
   private readonly server: WebSocketServer;
   private readonly connections = new Set<Connection>();
   private heartbeat: Cancel | undefined;
@@ -38,6 +40,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
   constructor(options: GatewayOptions) {
     this.options = options;
     this.desk = new QueryDesk('websocket', options, this);
+    this.registrations = new RegistrationDesk('websocket', options);
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -82,6 +85,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
   /** Takes no more; what is in flight is answered first, then everybody is told 1001. */
   async close(): Promise<void> {
     this.closing = true;
+    this.registrations.close();
     await this.desk.drain();
     this.heartbeat?.();
     await Promise.all(

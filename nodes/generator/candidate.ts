@@ -32,6 +32,17 @@ export function candidateName({ precision, optimisation }: Candidate): string {
   return optimisation === 'none' ? precision : `${precision}-${optimisation}`;
 }
 
+/** The candidate of that name. Throws RangeError where there is none. */
+export function candidateNamed(name: string): Candidate {
+  for (const precision of precisions) {
+    for (const optimisation of ['none', ...optimisationLevels] as const) {
+      const candidate = { precision, optimisation };
+      if (candidateName(candidate) === name) return candidate;
+    }
+  }
+  throw new RangeError(`there is no candidate "${name}"`);
+}
+
 /** A manifest's words: a kind of precision means all of its forms. */
 export function precisionsNamed(word: string): readonly Precision[] {
   return precisions.filter((precision) => precision === word || precision.startsWith(`${word}-`));

@@ -68,6 +68,8 @@ export interface CandidateSource {
   readonly samples: readonly NamedTensors[];
   readonly generator: GeneratorConfig;
   readonly onnx: OnnxConfig;
+  /** Digests of candidates that were made before, and their names. */
+  readonly seen?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface CandidateMaker {
@@ -94,7 +96,7 @@ class Maker implements CandidateMaker {
   constructor(source: CandidateSource, given: OnnxModel) {
     this.#source = source;
     this.#given = given;
-    this.#seen = new Map([[graphDigest(given), 'the source']]);
+    this.#seen = new Map([...(source.seen ?? []), [graphDigest(given), 'the source']]);
   }
 
   async make(candidate: Candidate): Promise<CandidateOutcome> {

@@ -29,6 +29,8 @@ export class LabFailed extends InfaasError {
 }
 
 export type RefusalReason =
+  /** It is no ONNX model, or one that says impossible things. */
+  | 'invalid'
   /** ONNX Runtime does not take the file. */
   | 'unloadable'
   /** It has an input or output that is no tensor we can carry. */

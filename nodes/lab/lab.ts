@@ -41,6 +41,10 @@ export interface ModelLab {
   readonly optimise: Job<'optimise'>;
   /** The answers to samples: to compare variants, to calibrate. */
   readonly run: Job<'run'>;
+  /** What the file says of itself, and what is worth making of it. */
+  readonly inspect: Job<'inspect'>;
+  /** One candidate, made and compared with its source. */
+  readonly generate: Job<'generate'>;
   /** Ends what runs and refuses what waits; afterwards no process is left. */
   close(): Promise<void>;
 }
@@ -84,6 +88,8 @@ export function createModelLab(config: LabConfig, log: Logger, options: LabOptio
     evaluate: job('evaluate'),
     optimise: job('optimise'),
     run: job('run'),
+    inspect: job('inspect'),
+    generate: job('generate'),
     close: async () => {
       closing.abort();
       await queue.empty();

@@ -5,23 +5,20 @@
  * last of which is `done` or `failed`. They travel as structured clones: bytes stay bytes.
  */
 
+import type { Metric, Recipe } from '../../actors/domain/manifest.ts';
 import type { Profile } from '../../actors/domain/profile.ts';
 import type { Signature } from '../../actors/domain/signature.ts';
 import type { Adapter } from '../../actors/domain/variant.ts';
 import type { SamplingRule } from '../../actors/policy/profiling/schedule.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { GraphTensor, SessionSettings } from '../engine/messages.ts';
+import type { GeneratorConfig } from '../generator/config.ts';
+import type { CandidateOutcome } from '../generator/make-candidates.ts';
+import type { PlanSettings } from '../generator/plan-candidates.ts';
+import type { OnnxConfig } from '../onnx/config.ts';
 import type { RefusalReason } from './errors.ts';
 
-/** How samples are made up: what a graph leaves open, and the values with which it ran. */
-export interface Recipe {
-  /** Sizes of free dimensions by name, other than `batch`. */
-  readonly dims: Readonly<Record<string, number>>;
-  /** Integer inputs without dimensions beyond 1, by name: a sampling rate, a number of steps. */
-  readonly scalars: Readonly<Record<string, number>>;
-  /** Elements of integer tensors: zeros and ones, ones alone, or the size of a dimension. */
-  readonly integers: 'bits' | 'ones' | 'sizes';
-}
+export type { Metric, Recipe } from '../../actors/domain/manifest.ts';
 
 /** What a model's inputs and outputs are to us: those of its task, through an adapter. */
 export interface ModelFit {
@@ -78,15 +75,6 @@ export interface ProfileReport {
   readonly skipped: readonly { readonly batch: number; readonly why: string }[];
 }
 
-/** What makes an example right. Accuracy is the percentage of examples that are. */
-export type Metric =
-  /** The largest of the last axis is at the label; `top5`: the label is among the five largest. */
-  | { readonly kind: 'top1' | 'top5' }
-  /** One side of `threshold` or the other, as the label (0 or 1) says, at every element. */
-  | { readonly kind: 'threshold'; readonly threshold: number }
-  /** No element is further than `tolerance` from the label. */
-  | { readonly kind: 'within'; readonly tolerance: number };
-
 export interface EvaluateOptions extends ModelFit {
   /** JSON lines `{"inputs": {name: tensor}, "label": …}`; see `validation.ts`. */
   readonly validation?: string | undefined;
@@ -140,6 +128,33 @@ export interface RunReport {
   readonly outputs: readonly NamedTensors[];
 }
 
+export interface InspectOptions {
+  readonly onnx: OnnxConfig;
+  /** Undefined: nothing is to be made of it. */
+  readonly plan: PlanSettings | undefined;
+}
+
+export interface InspectReport {
+  /** Beside the model, as it names them. */
+  readonly externalFiles: readonly string[];
+  readonly precision: string;
+  /** Names of candidates. */
+  readonly candidates: readonly string[];
+  readonly notPlanned: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export interface GenerateOptions extends ModelFit {
+  readonly candidate: string;
+  /** Where its files are made. */
+  readonly folder: string;
+  readonly recipe: Recipe;
+  readonly validation?: string | undefined;
+  /** Digest and name of what was made of this source before. */
+  readonly seen: readonly (readonly [digest: string, name: string])[];
+  readonly generator: GeneratorConfig;
+  readonly onnx: OnnxConfig;
+}
+
 export interface LabLimits {
   readonly attemptsMax: number;
   readonly batches: readonly number[];
@@ -161,6 +176,8 @@ export interface LabJobs {
   readonly evaluate: { readonly options: EvaluateOptions; readonly report: EvaluationReport };
   readonly optimise: { readonly options: OptimiseOptions; readonly report: OptimiseReport };
   readonly run: { readonly options: RunOptions; readonly report: RunReport };
+  readonly inspect: { readonly options: InspectOptions; readonly report: InspectReport };
+  readonly generate: { readonly options: GenerateOptions; readonly report: CandidateOutcome };
 }
 
 export type LabJobKind = keyof LabJobs;

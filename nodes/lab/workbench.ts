@@ -9,9 +9,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 import { messageOf } from '../../runtime/errors.ts';
 import { warmRuntime } from '../engine/session.ts';
+import { ModelInvalid } from '../onnx/invalid-model.ts';
 import { checkModel } from './check-model.ts';
 import { ModelRefused, ValidationInvalid } from './errors.ts';
 import { answerAll, evaluateModel } from './evaluate-model.ts';
+import { generateModel } from './generate-model.ts';
+import { inspectModel } from './inspect-model.ts';
 import type { LabJobKind, LabJobs, LabMessage, LabTask, Report, TaskFailure } from './messages.ts';
 import { feedModel, openModel } from './model-run.ts';
 import { optimiseModel } from './optimise-model.ts';
@@ -57,6 +60,11 @@ async function doTask(task: LabTask): Promise<LabJobs[LabJobKind]['report']> {
       const outputs = await answerAll(fed, job.options.samples, job.options.batchMax ?? 1, report);
       return { outputs };
     }
+    case 'inspect':
+      report('reading');
+      return inspectModel(file, job.options);
+    case 'generate':
+      return generateModel(file, job.options, limits, report);
   }
 }
 
@@ -71,6 +79,7 @@ function sizeOf(file: string): number {
 
 function describe(error: unknown): TaskFailure {
   const message = messageOf(error);
+  if (error instanceof ModelInvalid) return { kind: 'refused', reason: 'invalid', message };
   if (error instanceof ModelRefused) return { kind: 'refused', reason: error.reason, message };
   if (error instanceof ValidationInvalid) {
     return { kind: 'validation', message, file: error.address, line: error.line };

@@ -4,7 +4,6 @@ import { controllerSpec } from '../../actors/controller/behaviour.ts';
 import type { ControllerMessage, JoinOutcome } from '../../actors/controller/protocol.ts';
 import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
-import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import { type Ref, refOf } from '../../runtime/actor.ts';
 import { ManifestInvalid, StoreFailed } from '../../runtime/errors.ts';
@@ -13,6 +12,7 @@ import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { type ControlStore, openControlStore } from '../stores/control-store.ts';
 import { openMetadataStore } from '../stores/open-metadata-store.ts';
+import { addRegistrar } from './registrar-part.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
@@ -56,11 +56,15 @@ export async function addController(node: Node, dataDir: string): Promise<Contro
     const joiner = refOf<JoinOutcome>(event.node, 0, '/join');
     host.tell(joiner, { type: 'node.attach-wanted' });
   });
-  const registrar = host.spawn(
-    registrarSpec({ controller, mailboxMax: config.controller.mailboxMax }),
-    'registrar',
-  );
-  return { controller, registrar, close: () => store.close() };
+  const registrar = addRegistrar(node, controller, dataDir);
+  return {
+    controller,
+    registrar: registrar.registrar,
+    close: async () => {
+      await registrar.close();
+      await store.close();
+    },
+  };
 }
 
 async function openStore(node: Node, dataDir: string): Promise<ControlStore> {

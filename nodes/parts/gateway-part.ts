@@ -6,6 +6,7 @@ import type {
   GatewayMessage,
   Readiness,
 } from '../../actors/dispatcher/protocol.ts';
+import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { Ref } from '../../runtime/actor.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
@@ -14,6 +15,7 @@ import type { GatewayOptions } from '../gateways/query-desk.ts';
 import { controllerRef, type Membership } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
+import { registrarRef, uploadsRef } from './registrar-part.ts';
 import { defaultHost, type ListenSettings } from './root.ts';
 
 export interface GatewayPart {
@@ -78,9 +80,11 @@ export async function openGateways(
   settings: ListenSettings,
 ): Promise<GatewayPart> {
   const { host, config, clock, log, metrics } = node;
+  await hasStarted(node, dispatcher);
   const options: GatewayOptions = {
     ...{ host, clock, log, metrics, dispatcher, desks },
     newQueryId: createQueryIds(node),
+    registration: { registrar: registrarRef, uploads: uploadsRef },
     config: {
       ...config.gateway,
       host: settings.host ?? defaultHost,
@@ -111,6 +115,20 @@ export async function openGateways(
       await Promise.all([http.close(), service?.close()]);
     },
   };
+}
+
+/** Else its start would tell gateways that it lost what they have only just handed in. */
+function hasStarted({ host }: Node, dispatcher: Ref<DispatcherMessage>): Promise<void> {
+  return new Promise((resolve) => {
+    const replyTo = host.port<GatewayMessage>('dispatcher-started', () => {
+      host.closePort(replyTo);
+      resolve();
+    });
+    host.tell(dispatcher, {
+      ...{ type: 'dispatcher.describe-fleet', requestId: 'started' },
+      ...{ principal: localPrincipal, replyTo },
+    });
+  });
 }
 
 /** Unique in the system: the node's name and life, and a counter. */

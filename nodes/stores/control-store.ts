@@ -9,7 +9,8 @@
  */
 
 import type { StoredControl } from '../../actors/controller/behaviour.ts';
-import type { StoreCommand } from '../../actors/controller/protocol.ts';
+import type { StoreCommand, StoreReply } from '../../actors/controller/protocol.ts';
+import { familiesOf, type Family } from '../../actors/domain/family.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
@@ -18,7 +19,7 @@ import { messageOf, StoreFailed } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { EpochRecord } from '../../runtime/membership.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import { variantSchema } from '../wire-schemas.ts';
+import { familySchema, variantSchema } from '../wire-schemas.ts';
 import type { MetadataStore, StoreChange, WriteOutcome } from './metadata-store.ts';
 
 export interface ControlStore {
@@ -43,7 +44,8 @@ export interface ControlStoreOptions {
   readonly onSuperseded: (why: string) => void;
 }
 
-const prefixes = ['epoch/', 'variant/'] as const;
+/** Before families were recorded as one, each variant was recorded for itself. */
+const prefixes = ['epoch/', 'family/', 'variant/'] as const;
 
 /** What stands under a key, or is to. */
 interface Kept {
@@ -56,6 +58,8 @@ interface Kept {
   /** Not yet taken by the store. */
   wanted: boolean;
   writing: boolean;
+  /** Who is to be told whether it was taken. */
+  waiting: StoreReply[];
 }
 
 export async function openControlStore(options: ControlStoreOptions): Promise<ControlStore> {
@@ -75,6 +79,7 @@ class ControlKeeper implements ControlStore {
   private retry: Cancel | undefined;
   private failures = 0;
   private closing = false;
+  private host: ActorHost | undefined;
 
   constructor(options: ControlStoreOptions) {
     this.options = options;
@@ -93,6 +98,7 @@ class ControlKeeper implements ControlStore {
   }
 
   port(host: ActorHost): Ref<StoreCommand> {
+    this.host = host;
     return host.port<StoreCommand>('store', (command) => {
       this.receive(command);
     });
@@ -100,13 +106,17 @@ class ControlKeeper implements ControlStore {
 
   read(): StoredControl {
     const epochs: Record<string, EpochRecord> = {};
-    const variants: Variant[] = [];
+    const families = new Map<string, Family>();
+    const single: Variant[] = [];
     for (const [key, { value }] of this.kept) {
       if (value === undefined) continue;
       if (key.startsWith('epoch/')) epochs[(value as EpochRecord).node] = value as EpochRecord;
-      else variants.push(value as Variant);
+      else if (key.startsWith('variant/')) single.push(value as Variant);
+      else families.set((value as Family).architecture, value as Family);
     }
-    return { epochs, variants };
+    // A family that was recorded as one since counts instead.
+    const older = single.filter(({ architecture }) => !families.has(architecture));
+    return { epochs, families: [...families.values(), ...familiesOf(older)] };
   }
 
   async close(): Promise<void> {
@@ -131,24 +141,25 @@ class ControlKeeper implements ControlStore {
   private receive(command: StoreCommand): void {
     switch (command.type) {
       case 'store.put':
-        this.want(command.key, command.value);
+        this.want(command.key, command.value, command.replyTo);
         return;
       case 'store.remove':
-        this.want(command.key, undefined);
+        this.want(command.key, undefined, command.replyTo);
         return;
       default:
         assertNever(command);
     }
   }
 
-  private want(key: string, value: unknown): void {
-    const kept = this.kept.get(key);
-    if (kept === undefined) {
-      this.kept.set(key, { value, revision: 'absent', seen: 0, wanted: true, writing: false });
-    } else {
-      kept.value = value;
-      kept.wanted = true;
-    }
+  private want(key: string, value: unknown, replyTo: StoreReply | undefined): void {
+    const known = this.kept.get(key);
+    const kept: Kept = known ?? {
+      ...{ value, revision: 'absent', seen: 0, wanted: true, writing: false, waiting: [] },
+    };
+    kept.value = value;
+    kept.wanted = true;
+    if (replyTo !== undefined) kept.waiting.push(replyTo);
+    if (known === undefined) this.kept.set(key, kept);
     this.write(key);
   }
 
@@ -158,8 +169,9 @@ class ControlKeeper implements ControlStore {
     if (kept === undefined || kept.writing || !kept.wanted) return;
     kept.writing = true;
     kept.wanted = false;
-    const { value } = kept;
-    const writing = this.attempt(key, kept, value).then(() => {
+    const { value, waiting } = kept;
+    kept.waiting = [];
+    const writing = this.attempt(key, kept, value, waiting).then(() => {
       this.running.delete(writing);
       kept.writing = false;
       if (kept.wanted && !this.failing.has(key)) this.write(key);
@@ -167,7 +179,12 @@ class ControlKeeper implements ControlStore {
     this.running.add(writing);
   }
 
-  private async attempt(key: string, kept: Kept, value: unknown): Promise<void> {
+  private async attempt(
+    key: string,
+    kept: Kept,
+    value: unknown,
+    waiting: readonly StoreReply[],
+  ): Promise<void> {
     const { store } = this.options;
     try {
       const outcome =
@@ -176,9 +193,24 @@ class ControlKeeper implements ControlStore {
           : await store.put(key, value, kept.revision);
       this.judge(key, kept, value, outcome);
       this.succeeded(key);
+      // Where somebody else was first it is written once more, and they hear of that.
+      if (outcome.ok) this.tellAll(waiting, undefined);
+      else kept.waiting.unshift(...waiting);
     } catch (error) {
       kept.wanted = true;
       this.failed(key, messageOf(error));
+      this.tellAll(waiting, messageOf(error));
+    }
+  }
+
+  private tellAll(waiting: readonly StoreReply[], problem: string | undefined): void {
+    for (const { requestId, ref } of waiting) {
+      this.host?.tell(
+        ref,
+        problem === undefined
+          ? { type: 'registrar.family-stored', requestId }
+          : { type: 'registrar.family-not-stored', requestId, message: problem },
+      );
     }
   }
 
@@ -241,18 +273,20 @@ class ControlKeeper implements ControlStore {
     if (!prefixes.some((prefix) => key.startsWith(prefix))) return;
     const kept = this.kept.get(key);
     if (kept !== undefined && (kept.writing || kept.wanted || kept.seen >= revision)) return;
-    const rest = { seen: revision, wanted: false, writing: false };
+    const rest = { seen: revision, wanted: false, writing: false, waiting: [] };
     if (change.kind === 'removed')
       this.kept.set(key, { value: undefined, revision: 'absent', ...rest });
     else this.kept.set(key, { value: this.readable(key, change.record.value), revision, ...rest });
   }
 
-  /** A variant that no longer fits the schema is left out, and said so: the rest still serves. */
+  /** What no longer fits its schema is left out, and said so: the rest still serves. */
   private readable(key: string, value: unknown): unknown {
-    if (!key.startsWith('variant/')) return value;
-    const parsed = variantSchema.safeParse(value);
+    if (key.startsWith('epoch/')) return value;
+    const isFamily = key.startsWith('family/');
+    const parsed = (isFamily ? familySchema : variantSchema).safeParse(value);
     if (parsed.success) return parsed.data;
-    this.options.log.error('a stored variant is unreadable and is left out', { key });
+    const what = isFamily ? 'family' : 'variant';
+    this.options.log.error(`a stored ${what} is unreadable and is left out`, { key });
     return undefined;
   }
 }

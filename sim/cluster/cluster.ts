@@ -17,7 +17,8 @@ import {
 import type { DispatcherMessage } from '../../actors/dispatcher/protocol.ts';
 import type { Hardware } from '../../actors/domain/hardware.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
-import { registrarSpec } from '../../actors/registrar/behaviour.ts';
+import { type RegistrarConfig, registrarSpec } from '../../actors/registrar/behaviour.ts';
+import type { StepCommand } from '../../actors/registrar/steps-port.ts';
 import type { RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import {
   type WorkerConfig,
@@ -101,6 +102,11 @@ function askToAttach({ host }: SimNode, name: NodeId): void {
   host.tell(refOf<JoinOutcome>(name, 0, '/join'), { type: 'node.attach-wanted' });
 }
 
+const registrarLimits: RegistrarConfig = {
+  ...{ registrationsMax: 1, quickProfileMs: 1_500, profileMs: 10_000, familyMs: 150_000 },
+  ...{ storeMs: 10_000, collectAfterMs: 60_000 },
+};
+
 export class Cluster {
   readonly simulation: Simulation;
   readonly network: Network;
@@ -160,7 +166,15 @@ export class Cluster {
     const controller = host.spawn(this.wrapped(spec, node, 'controller'), 'controller');
     const { mailboxMax } = config.controller;
     const registrar = host.spawn(
-      this.wrapped(registrarSpec({ controller, mailboxMax }), node, 'registrar'),
+      this.wrapped(
+        registrarSpec({
+          ...{ controller, mailboxMax, config: registrarLimits },
+          // Models come measured here: no step is ever asked for.
+          steps: host.port<StepCommand>('steps', () => undefined),
+        }),
+        node,
+        'registrar',
+      ),
       'registrar',
     );
     node.remoting?.onNode((event) => {

@@ -56,7 +56,7 @@ describe('an actor that starts, for the first time or again', () => {
     const grant = { node: 'w1', epoch: 4, incarnation: 'i', requestId: 'r', grantedAtMs: 0 };
     const spec = controllerSpec({
       store: refOf('controller', 1, '/store'),
-      stored: () => ({ epochs: { w1: grant }, variants: [] }),
+      stored: () => ({ epochs: { w1: grant }, families: [] }),
       config: { mailboxMax: 10, nodesMax: 10 },
     });
     const started = new Recording(anySpec(spec), { self: controller });

@@ -13,6 +13,8 @@ import type { Variant } from '../../actors/domain/variant.ts';
 import type { EngineQuery } from '../../actors/instance/engine-port.ts';
 import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
+import type { StepCommand } from '../../actors/registrar/steps-port.ts';
+import { registrarLimits } from './registrar-limits.ts';
 import { type WorkerConfig, workerSpec } from '../../actors/worker/behaviour.ts';
 import type { ActorSpec, Ref } from '../../runtime/actor.ts';
 import { splitRandom } from '../../runtime/random.ts';
@@ -84,10 +86,15 @@ export class SimulatedSystem {
     this.host = host;
     const store = host.port<StoreCommand>('store', (command) => this.stored.push(command));
     const limits = { mailboxMax: 1_000, nodesMax: 10 };
-    const stored = () => ({ epochs: {}, variants: [] });
+    const stored = () => ({ epochs: {}, families: [] });
     this.controller = host.spawn(controllerSpec({ store, stored, config: limits }), 'controller');
     this.registrar = host.spawn(
-      registrarSpec({ controller: this.controller, mailboxMax: 1_000 }),
+      registrarSpec({
+        controller: this.controller,
+        steps: host.port<StepCommand>('steps', () => undefined),
+        mailboxMax: 1_000,
+        config: registrarLimits,
+      }),
       'registrar',
     );
     this.submitter = host.port<RegisterOutcome>('submitter', (outcome) =>

@@ -14,6 +14,8 @@ import type {
   StoreCommand,
 } from '../../../actors/controller/protocol.ts';
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
+import type { Family } from '../../../actors/domain/family.ts';
+import type { Variant } from '../../../actors/domain/variant.ts';
 import type { RegistrarMessage } from '../../../actors/registrar/protocol.ts';
 import type { WorkerMessage } from '../../../actors/worker/protocol.ts';
 import { type Ref, refOf } from '../../../runtime/actor.ts';
@@ -28,7 +30,13 @@ const dispatcherOf = (node: string, epoch = 1): Ref<DispatcherMessage> =>
 const workerOf = (node: string, epoch = 1): Ref<WorkerMessage> => refOf(node, epoch, '/worker');
 const registrar = refOf<RegistrarMessage>('controller', 1, '/registrar');
 
-const nothing: StoredControl = { epochs: {}, variants: [] };
+const nothing: StoredControl = { epochs: {}, families: [] };
+
+/** A family of one, called as its variant is. */
+function familyOf(variant: Variant): Family {
+  const { id } = variant;
+  return { architecture: id, version: 1, complete: true, variants: [variant], refused: [] };
+}
 
 class ControllerStage extends Recording<unknown, ControllerMessage> {
   constructor(stored = nothing, config: Partial<ControllerConfig> = {}) {
@@ -61,7 +69,9 @@ class ControllerStage extends Recording<unknown, ControllerMessage> {
   }
 
   record(...ids: readonly string[]): this {
-    for (const id of ids) this.send({ type: 'controller.record-variant', variant: variantOf(id) });
+    for (const id of ids) {
+      this.send({ type: 'controller.record-family', family: familyOf(variantOf(id)) });
+    }
     return this;
   }
 
@@ -205,28 +215,34 @@ describe('the introduction of workers to dispatchers', () => {
 
 describe('the registry', () => {
   it('is given to whoever attaches', () => {
-    const stage = new ControllerStage({ ...nothing, variants: [variantOf('v')] });
+    const stage = new ControllerStage({ ...nothing, families: [familyOf(variantOf('v'))] });
     stage.attachDispatcher(dispatcherOf('g1')).attachWorker(workerOf('w1'));
     stage.send({ type: 'controller.attach-registrar', registrar });
-    for (const reader of [dispatcherOf('g1'), workerOf('w1'), registrar]) {
+    for (const reader of [dispatcherOf('g1'), workerOf('w1')]) {
       expect(stage.registriesOf(reader)).to.deep.equal(['1: v']);
     }
+    const families = [familyOf(variantOf('v'))];
+    expect(stage.toldTo(registrar)).to.deep.equal([
+      { type: 'registrar.registry-changed', revision: 1, families },
+    ]);
   });
 
   it('is stored at once, and told once when several variants come together', () => {
     const stage = new ControllerStage();
     stage.attachDispatcher(dispatcherOf('g1')).attachWorker(workerOf('w1'));
-    stage.send({ type: 'controller.attach-registrar', registrar }).forget();
-    stage.record('v', 'w');
-    expect(stage.stored.map(({ key }) => key)).to.deep.equal(['variant/v', 'variant/w']);
+    stage.forget().record('v', 'w');
+    expect(stage.stored.map(({ key }) => key)).to.deep.equal(['family/v', 'family/w']);
     stage.advance(0);
-    for (const reader of [dispatcherOf('g1'), workerOf('w1'), registrar]) {
+    for (const reader of [dispatcherOf('g1'), workerOf('w1')]) {
       expect(stage.registriesOf(reader)).to.deep.equal(['3: v w']);
     }
   });
 
   it('has the newest of a variant that is registered again', () => {
-    const stage = new ControllerStage({ ...nothing, variants: [variantOf('v', { accuracy: 1 })] });
+    const stage = new ControllerStage({
+      ...nothing,
+      families: [familyOf(variantOf('v', { accuracy: 1 }))],
+    });
     stage.record('v').advance(0).attachDispatcher(dispatcherOf('g1'));
     const [told] = stage.toldTo(dispatcherOf('g1'));
     expect(told).to.have.nested.property('variants[0].accuracy', 90);
@@ -235,15 +251,48 @@ describe('the registry', () => {
 
   it('is read from the store anew when the controller starts again', () => {
     const epochs: Record<string, EpochRecord> = {};
-    const variants: StoredControl['variants'][number][] = [];
+    const families: Family[] = [];
     const spec = controllerSpec({
       store,
-      stored: () => ({ epochs, variants }),
+      stored: () => ({ epochs, families }),
       config: { mailboxMax: 10, nodesMax: 10 },
     });
-    variants.push(variantOf('v'));
+    families.push(familyOf(variantOf('v')));
     const again = new Recording(anySpec(spec));
     again.send({ type: 'controller.attach-dispatcher', dispatcher: dispatcherOf('g1') });
     expect(again.toldTo(dispatcherOf('g1'))[0]).to.have.nested.property('variants[0].id', 'v');
+  });
+
+  it('is told by its changes, with what they change from', () => {
+    const stage = new ControllerStage({ ...nothing, families: [familyOf(variantOf('v'))] });
+    stage.attachDispatcher(dispatcherOf('g1')).attachWorker(workerOf('w1')).forget();
+    stage.record('w').advance(0);
+    const removal = { architecture: 'v', requestId: 'r1', replyTo: registrar };
+    stage.send({ type: 'controller.remove-family', ...removal }).advance(0);
+    for (const reader of [dispatcherOf('g1'), workerOf('w1')]) {
+      const told = stage.toldTo(reader as Ref<DispatcherMessage>);
+      expect(told[0]).to.deep.include({ since: 1, revision: 2, removed: [] });
+      expect(told[1]).to.deep.include({ since: 2, revision: 3, variants: [], removed: ['v'] });
+    }
+  });
+
+  it('gives whoever attaches in between nothing twice and leaves out nothing', () => {
+    const stage = new ControllerStage();
+    stage.record('v').attachDispatcher(dispatcherOf('g1')).advance(0);
+    const told = stage.toldTo(dispatcherOf('g1'));
+    expect(told[0]).to.include({ revision: 1 }).and.not.to.have.property('since');
+    expect(told[0]).to.have.nested.property('variants[0].id', 'v');
+    expect(told[1]).to.include({ since: 1, revision: 2 });
+  });
+
+  it('asks the store to say when a family is safe, in the name of whoever recorded it', () => {
+    const stage = new ControllerStage();
+    const family = familyOf(variantOf('v'));
+    const asked = { requestId: 'r1', replyTo: registrar };
+    stage.send({ type: 'controller.record-family', family, ...asked });
+    const replyTo = { requestId: 'r1', ref: registrar };
+    expect(stage.stored).to.deep.equal([
+      { type: 'store.put', key: 'family/v', value: family, replyTo },
+    ]);
   });
 });

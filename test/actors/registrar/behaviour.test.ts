@@ -9,6 +9,9 @@ import type { Variant } from '../../../actors/domain/variant.ts';
 import { registrarSpec } from '../../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../../actors/registrar/protocol.ts';
 import { refOf } from '../../../runtime/actor.ts';
+import { familiesOf } from '../../../actors/domain/family.ts';
+import { registrarLimits } from '../../support/registrar-limits.ts';
+import type { StepCommand } from '../../../actors/registrar/steps-port.ts';
 import { anySpec, Recording } from '../../support/recording-context.ts';
 import {
   pairSignature,
@@ -21,10 +24,22 @@ import {
 const controller = refOf<ControllerMessage>('controller', 1, '/controller');
 const submitter = refOf<RegisterOutcome>('controller', 1, '/submitter');
 
+const options = {
+  controller,
+  steps: refOf<StepCommand>('controller', 1, '/steps'),
+  mailboxMax: 100,
+  config: registrarLimits,
+};
+
 class RegistrarStage extends Recording<unknown, RegistrarMessage> {
   constructor(...registered: readonly Variant[]) {
-    super(anySpec(registrarSpec({ controller, mailboxMax: 100 })));
-    this.send({ type: 'registrar.registry-changed', revision: 1, variants: registered }).forget();
+    super(anySpec(registrarSpec(options)));
+    this.send({
+      type: 'registrar.registry-changed',
+      revision: 1,
+      families: familiesOf(registered),
+    });
+    this.forget();
   }
 
   register(variant: Variant): RegisterOutcome {
@@ -37,7 +52,9 @@ class RegistrarStage extends Recording<unknown, RegistrarMessage> {
 
   get recorded(): string[] {
     return this.toldTo(controller).map((message) =>
-      message.type === 'controller.record-variant' ? message.variant.id : message.type,
+      message.type === 'controller.record-family'
+        ? (message.family.variants.at(-1)?.id ?? '')
+        : message.type,
     );
   }
 }
@@ -49,7 +66,7 @@ const wider: Signature = {
 
 describe('the registrar', () => {
   it('attaches itself to the controller, for the registry', () => {
-    const stage = new Recording(anySpec(registrarSpec({ controller, mailboxMax: 100 })));
+    const stage = new Recording(anySpec(registrarSpec(options)));
     expect(stage.toldTo(controller)).to.deep.equal([
       { type: 'controller.attach-registrar', registrar: stage.self },
     ]);
@@ -71,7 +88,7 @@ describe('the registrar', () => {
 
   it('forgets what the controller’s registry has no more', () => {
     const stage = new RegistrarStage(variantOf('v'));
-    stage.send({ type: 'registrar.registry-changed', revision: 2, variants: [] });
+    stage.send({ type: 'registrar.registry-changed', revision: 2, families: [] });
     expect(stage.register(variantOf('w', { signature: wider }))).to.include({ changed: true });
   });
 
