@@ -19,6 +19,7 @@ import { engineConfigSchema } from './engine/config.ts';
 import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
+import { scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 
 const count = z.int().min(1);
@@ -78,6 +79,11 @@ const workerConfig = z.object({
   /** How long a closing worker waits for what it runs. */
   drainMs: z.int().min(0).default(10_000),
   preload: z.record(z.string(), count).default({}),
+  /** An instance that no query came to for this long may give way to a load. */
+  evictAfterMs: milliseconds.default(5_000),
+  /** Queries that wait until something has given way. */
+  heldMax: count.default(1_000),
+  scaling: scalingConfigSchema.prefault({}),
   /** Memory a worker needs before anything is loaded. */
   baseMemoryBytes: count.default(200 * 1024 * 1024),
   reload: z

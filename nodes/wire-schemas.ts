@@ -101,6 +101,7 @@ const workerReport = z.object({
   ),
   memoryUsedBytes: z.number(),
   utilisation: z.number(),
+  reclaimableBytes: z.number().nullish().transform(absent),
   instances: z.array(instanceReport),
 });
 
@@ -163,6 +164,11 @@ const schemas = [
     outputs: names,
     batch: z.int().positive(),
     batchKey: z.string(),
+    asks: z.object({
+      by: z.enum(['task', 'architecture', 'variant']),
+      accuracyMin: z.number(),
+      latencyMs: budgetMs,
+    }),
     sloLeadMs: budgetMs,
     rejectLate: z.boolean(),
     replyTo: ref,

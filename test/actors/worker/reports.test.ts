@@ -23,7 +23,7 @@ describe('the reports of a worker', () => {
     const stage = new WorkerStage();
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef, other] });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     for (const dispatcher of [dispatcherRef, other]) {
       expect(stage.toldTo(dispatcher)).to.deep.equal([
         { type: 'dispatcher.worker-reported', worker: stage.self, report, dispatchers: 2 },
@@ -33,7 +33,7 @@ describe('the reports of a worker', () => {
 
   it('reach a dispatcher that comes later at once', () => {
     const stage = new WorkerStage();
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
     expect(stage.toldTo(other)).to.have.length(1);
   });
@@ -42,7 +42,7 @@ describe('the reports of a worker', () => {
     const stage = new WorkerStage();
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef, other] });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
   });
 });

@@ -1,0 +1,80 @@
+/**
+ * How an instance gives way: to a successor, which gets what waits, or to nobody, when what waits
+ * goes back to its dispatchers. What runs is finished in either case.
+ */
+
+import type { ActorContext } from '../../runtime/actor.ts';
+import type { InstanceState } from '../domain/instance.ts';
+import type { QueryOutcome } from '../worker/protocol.ts';
+import { startBatch } from './batches.ts';
+import type { InstanceMessage } from './protocol.ts';
+import { insertByDue, type Waiting } from './queue.ts';
+import { account, finish, refused, type Serving, unload } from './serving.ts';
+
+export function changeState(
+  serving: Serving,
+  state: InstanceState,
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  serving.state = state;
+  account(serving, ctx, { urgent: true });
+}
+
+/**
+ * What waits goes to the successor as it is, deadlines and all, and the dispatchers are told before
+ * this one can end: so that neither they nor it lose or double a query.
+ */
+export function handOver(
+  serving: Serving,
+  { successorId, successor }: Extract<InstanceMessage, { type: 'instance.hand-over' }>,
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  const waiting = serving.queue.splice(0);
+  for (const { query } of waiting) {
+    ctx.tell(query.replyTo, {
+      type: 'dispatcher.query-assigned',
+      queryId: query.queryId,
+      delivery: query.delivery,
+      instanceId: successorId,
+      path: successor.path,
+    });
+  }
+  if (waiting.length > 0) ctx.tell(successor, { type: 'instance.take-over', waiting });
+  drain(serving, ctx);
+}
+
+export function takeOver(
+  serving: Serving,
+  waiting: readonly Waiting[],
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  for (const each of waiting) {
+    const refusal = whyNot(serving);
+    if (refusal === undefined) insertByDue(serving.queue, each);
+    else finish(serving, ctx, each, refusal);
+  }
+  startBatch(serving, ctx);
+  account(serving, ctx, {});
+}
+
+/** Gives back what waits, finishes what runs, unloads. */
+export function drain(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
+  if (serving.state === 'draining') return;
+  const wasLoading = serving.state === 'loading';
+  serving.state = 'draining';
+  const draining = refused('unavailable', `instance ${serving.options.id} is draining`, 'lost');
+  for (const waiting of serving.queue.splice(0)) finish(serving, ctx, waiting, draining);
+  account(serving, ctx, { urgent: true });
+  const idle = serving.running === undefined && serving.suspects.length === 0;
+  if (wasLoading || idle) unload(serving, ctx);
+}
+
+/** Why it takes no query now, or undefined. */
+export function whyNot({ options, queue, state }: Serving): QueryOutcome | undefined {
+  if (state === 'draining' || state === 'failed') {
+    return refused('unavailable', `instance ${options.id} is ending`, 'lost');
+  }
+  return queue.length >= options.config.queueMax
+    ? refused('overloaded', `the queue of ${options.id} is full`, 'refused')
+    : undefined;
+}
