@@ -5,6 +5,7 @@ import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode } from './node.ts';
 import { addController, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { addFleet } from './parts/fleet-part.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
 export interface ControllerSettings extends ListenSettings {
@@ -27,6 +28,7 @@ export async function startController(settings: ControllerSettings): Promise<Run
   });
   const membership = openMembership(node);
   const controller = addController(node, settings.dataDir);
+  addFleet(node, settings.nats);
   const dispatcher = addDispatcher(node, membership);
   const count = await registerModels(node, controller, variants);
   const gateway = await openGateways(node, dispatcher, settings);

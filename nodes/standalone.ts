@@ -3,7 +3,7 @@
  * everything is this process and its engine hosts; with more, each worker is a process of its own.
  */
 
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 
@@ -11,13 +11,15 @@ import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
 import { spawnWorker, type SpawnedWorker } from './adapters/worker-process.ts';
-import { controllerNode, openMembership } from './membership.ts';
+import { type Agent, startAgent } from './adapters/provisioners/agent.ts';
+import { controllerNode, fleetRef, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
-import { createNode } from './node.ts';
+import { createNode, type Node } from './node.ts';
 import { addController, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { addFleet } from './parts/fleet-part.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
-import { addWorker, parseCores, type WorkerSlice } from './parts/worker-part.ts';
+import { addWorker, parseBytes, parseCores, type WorkerSlice } from './parts/worker-part.ts';
 
 export interface SystemSettings extends ListenSettings, WorkerSlice {
   readonly zoo: boolean;
@@ -25,6 +27,8 @@ export interface SystemSettings extends ListenSettings, WorkerSlice {
   /** `auto`, `embedded`, or a NATS URL. */
   readonly nats: string;
   readonly workers: number;
+  /** More workers are started when load asks for them, up to so many in all. */
+  readonly workersMax?: number | undefined;
   readonly dataDir?: string | undefined;
 }
 
@@ -64,14 +68,20 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     const membership = openMembership(node);
     const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
     opened.push(() => controller.close());
+    const [ownCores] = coresByWorker;
     if (settings.workers === 1) {
-      const { engine } = addWorker(node, membership, settings);
+      const slice = { memory: settings.memory, cores: ownCores ?? settings.cores };
+      const { engine } = addWorker(node, membership, slice);
       opened.push(() => engine.shutdown());
     }
     opened.push(() => node.close());
+    const max = Math.max(settings.workers, settings.workersMax ?? 0);
+    addFleet(node, bus.url, { cpu: { min: settings.workers, max } });
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
-    const spawned = coresByWorker.map((cores, index) =>
+    const { workers } = settings;
+    const coresOfSpawned = workers === 1 ? [] : coresByWorker.slice(0, workers);
+    const spawned = coresOfSpawned.map((cores, index) =>
       spawnWorker({
         ...{ natsUrl: bus.url ?? '', name: `worker-${String(index + 1)}`, cores, logLevel },
         memory: settings.memory,
@@ -80,6 +90,8 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     );
     opened.push(() => Promise.all(spawned.map((worker) => worker.stop())));
     await Promise.all(spawned.map((worker) => worker.ready));
+    const agent = addAgent(node, settings, bus.url, coresByWorker.slice(workers));
+    if (agent !== undefined) opened.push(() => agent.close());
     // Last, and so the first to close: what is in flight is answered while the workers live.
     const gateway = await openGateways(node, dispatcher, settings);
     opened.push(() => gateway.close());
@@ -102,9 +114,28 @@ async function ended(worker: SpawnedWorker): Promise<Error> {
   return new Error(`${worker.name} ended: ${await worker.exited}`);
 }
 
+/** The built-in agent, with the cores that the first workers leave. */
+function addAgent(
+  node: Node,
+  settings: SystemSettings,
+  natsUrl: string | undefined,
+  spare: readonly string[],
+): Agent | undefined {
+  if (natsUrl === undefined || spare.length === 0) return undefined;
+  const { workers, workersMax = workers, configFile } = settings;
+  const cores = spare.flatMap((each) => parseCores(each) ?? []);
+  const memoryBytes = parseBytes(settings.memory) ?? Math.floor(totalmem() * 0.8);
+  return startAgent({
+    ...{ node, cores, fleet: fleetRef },
+    // As much for each as the first workers have.
+    memoryBytes: Math.floor((memoryBytes * (workersMax - workers)) / workersMax),
+    workers: { natsUrl, configFile, logLevel: settings.logLevel ?? defaultLogLevel },
+  });
+}
+
 /** Workers on one machine split its cores; they do not each advertise them all. */
 function splitCores(settings: SystemSettings): readonly string[] {
-  const { workers } = settings;
+  const workers = Math.max(settings.workers, settings.workersMax ?? 0);
   if (workers === 1) return [];
   const cores = parseCores(settings.cores ?? allCores()) ?? [];
   if (workers > cores.length) {
@@ -127,7 +158,7 @@ async function chooseBus(
   logLevel: Parameters<typeof createLogger>[1],
 ): Promise<ChosenBus> {
   const asked = settings.nats;
-  const needsNats = settings.workers > 1;
+  const needsNats = Math.max(settings.workers, settings.workersMax ?? 0) > 1;
   if (asked === 'embedded') {
     if (needsNats) throw needsNatsError(settings.workers);
     return { url: undefined, description: 'in-process', server: undefined };

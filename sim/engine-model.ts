@@ -10,7 +10,12 @@ import type { InstanceId } from '../actors/domain/instance.ts';
 import { predictBatchMs } from '../actors/domain/profile.ts';
 import { batchDimension, type TensorSpec } from '../actors/domain/signature.ts';
 import type { Variant } from '../actors/domain/variant.ts';
-import type { CoresDescribed, EngineCommand, EngineEvent, EngineQuery } from '../actors/instance/engine-port.ts';
+import type {
+  CoresDescribed,
+  EngineCommand,
+  EngineEvent,
+  EngineQuery,
+} from '../actors/instance/engine-port.ts';
 import type { ActorHost, Ref } from '../runtime/actor.ts';
 import { assertNever } from '../runtime/assert.ts';
 import type { Clock } from '../runtime/clock.ts';

@@ -3,6 +3,7 @@
  * rejected and why, so that they can be read back (`explain`) and replayed.
  */
 
+import type { ActorContext, Ref } from '../../runtime/actor.ts';
 import type { WorkerId } from './worker.ts';
 
 export type DecisionKind = 'scaling' | 'mitigation' | 'eviction' | 'fleet';
@@ -31,4 +32,16 @@ export interface Decision {
 export interface DecisionMade {
   readonly type: 'decisions.decision-made';
   readonly decision: Decision;
+}
+
+/** Logs and counts a decision, and keeps it where decisions are kept. */
+export function tellDecision(
+  sink: Ref<DecisionMade> | undefined,
+  decision: Decision,
+  ctx: Pick<ActorContext<never>, 'tell' | 'log' | 'metrics'>,
+): void {
+  const { kind, subject, chosen, why } = decision;
+  ctx.log.info('decided', { kind, subject, chosen, why });
+  ctx.metrics.count('infaas_decisions_total', 1, { kind });
+  if (sink !== undefined) ctx.tell(sink, { type: 'decisions.decision-made', decision });
 }

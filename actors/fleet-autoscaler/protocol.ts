@@ -92,5 +92,4 @@ export type FleetMessage =
       readonly how: string;
     }
   | { readonly type: 'fleet.worker-terminated'; readonly terminated: Terminated }
-  | { readonly type: 'fleet.provisioner-terminated'; readonly terminated: Terminated }
   | { readonly type: 'fleet.tick-due' };

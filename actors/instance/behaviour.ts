@@ -32,7 +32,7 @@ import {
   type Serving,
   unload,
 } from './serving.ts';
-import { changeState, drain, handOver, takeOver, whyNot } from './succession.ts';
+import { handOver, leave, passOn, takeOver, whyNot } from './succession.ts';
 
 export type { InstanceConfig, InstanceOptions } from './serving.ts';
 
@@ -89,6 +89,7 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
     suspects: [],
     state: 'loading',
     running: undefined,
+    heir: undefined,
     batches: 0,
     memoryBytes: variant.profile.memoryBytes,
     readyAtMs: ctx.nowMs + variant.profile.loadMs,
@@ -137,14 +138,7 @@ function instanceBehaviour(
       if (isJudged(serving.state)) serving.state = message.state;
       return serving;
     case 'instance.drain':
-      drain(serving, ctx);
-      return serving;
-    case 'instance.migrate':
-      if (isJudged(serving.state)) changeState(serving, 'migrating', ctx);
-      return serving;
-    case 'instance.stay':
-      // Nothing has become better since it was judged.
-      if (serving.state === 'migrating') changeState(serving, 'interfered', ctx);
+      leave(serving, 'draining', ctx);
       return serving;
     case 'instance.hand-over':
       handOver(serving, message, ctx);
@@ -168,6 +162,11 @@ function instanceBehaviour(
 
 function enqueue(serving: Serving, query: RunQuery, ctx: ActorContext<InstanceMessage>): void {
   const waiting = waitingOf(query, ctx.nowMs);
+  if (serving.heir !== undefined) {
+    // It was on its way when this one handed over.
+    passOn(serving.heir, [waiting], ctx);
+    return;
+  }
   const refusal = whyNot(serving);
   if (refusal !== undefined) {
     finish(serving, ctx, waiting, refusal);

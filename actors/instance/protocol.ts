@@ -12,10 +12,6 @@ export type InstanceMessage =
   | EngineEvent
   | { readonly type: 'instance.wait-over' }
   | { readonly type: 'instance.drain' }
-  /** A successor is being loaded; it serves on, but only what has nowhere better to go. */
-  | { readonly type: 'instance.migrate' }
-  /** There will be no successor. */
-  | { readonly type: 'instance.stay' }
   /** The successor is ready: it gets what waits, what runs is finished, then this one unloads. */
   | {
       readonly type: 'instance.hand-over';

@@ -45,6 +45,12 @@ export interface Running {
   readonly profiledMs: number;
 }
 
+/** The successor of an instance that has handed over. */
+export interface Heir {
+  readonly id: InstanceId;
+  readonly ref: Ref<InstanceMessage>;
+}
+
 export interface Serving {
   readonly options: InstanceOptions;
   readonly latencyMs: Float64Array;
@@ -61,9 +67,15 @@ export interface Serving {
   readonly suspects: Waiting[];
   state: InstanceState;
   running: Running | undefined;
+  heir: Heir | undefined;
   batches: number;
   memoryBytes: number;
   readyAtMs: number;
+}
+
+/** It ends once what runs is finished. */
+export function isLeaving({ state }: Serving): boolean {
+  return state === 'draining' || state === 'migrating';
 }
 
 export function countArrival({ arrivals }: Serving, { query, size }: Waiting): void {

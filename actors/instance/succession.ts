@@ -4,21 +4,11 @@
  */
 
 import type { ActorContext } from '../../runtime/actor.ts';
-import type { InstanceState } from '../domain/instance.ts';
 import type { QueryOutcome } from '../worker/protocol.ts';
 import { startBatch } from './batches.ts';
 import type { InstanceMessage } from './protocol.ts';
 import { insertByDue, type Waiting } from './queue.ts';
-import { account, finish, refused, type Serving, unload } from './serving.ts';
-
-export function changeState(
-  serving: Serving,
-  state: InstanceState,
-  ctx: ActorContext<InstanceMessage>,
-): void {
-  serving.state = state;
-  account(serving, ctx, { urgent: true });
-}
+import { account, finish, type Heir, isLeaving, refused, type Serving, unload } from './serving.ts';
 
 /**
  * What waits goes to the successor as it is, deadlines and all, and the dispatchers are told before
@@ -29,18 +19,27 @@ export function handOver(
   { successorId, successor }: Extract<InstanceMessage, { type: 'instance.hand-over' }>,
   ctx: ActorContext<InstanceMessage>,
 ): void {
-  const waiting = serving.queue.splice(0);
+  serving.heir = { id: successorId, ref: successor };
+  passOn(serving.heir, serving.queue.splice(0), ctx);
+  leave(serving, 'migrating', ctx);
+}
+
+/** Queries that are not to run here: the successor has them from now on. */
+export function passOn(
+  { id, ref }: Heir,
+  waiting: readonly Waiting[],
+  ctx: ActorContext<InstanceMessage>,
+): void {
   for (const { query } of waiting) {
     ctx.tell(query.replyTo, {
       type: 'dispatcher.query-assigned',
       queryId: query.queryId,
       delivery: query.delivery,
-      instanceId: successorId,
-      path: successor.path,
+      instanceId: id,
+      path: ref.path,
     });
   }
-  if (waiting.length > 0) ctx.tell(successor, { type: 'instance.take-over', waiting });
-  drain(serving, ctx);
+  if (waiting.length > 0) ctx.tell(ref, { type: 'instance.take-over', waiting });
 }
 
 export function takeOver(
@@ -57,21 +56,26 @@ export function takeOver(
   account(serving, ctx, {});
 }
 
-/** Gives back what waits, finishes what runs, unloads. */
-export function drain(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
-  if (serving.state === 'draining') return;
+/** Gives back what waits, finishes what runs, unloads: `migrating` where there is a successor. */
+export function leave(
+  serving: Serving,
+  state: 'draining' | 'migrating',
+  ctx: ActorContext<InstanceMessage>,
+): void {
+  if (isLeaving(serving)) return;
   const wasLoading = serving.state === 'loading';
-  serving.state = 'draining';
-  const draining = refused('unavailable', `instance ${serving.options.id} is draining`, 'lost');
-  for (const waiting of serving.queue.splice(0)) finish(serving, ctx, waiting, draining);
+  serving.state = state;
+  const why = refused('unavailable', `instance ${serving.options.id} is ${state}`, 'lost');
+  for (const waiting of serving.queue.splice(0)) finish(serving, ctx, waiting, why);
   account(serving, ctx, { urgent: true });
   const idle = serving.running === undefined && serving.suspects.length === 0;
   if (wasLoading || idle) unload(serving, ctx);
 }
 
 /** Why it takes no query now, or undefined. */
-export function whyNot({ options, queue, state }: Serving): QueryOutcome | undefined {
-  if (state === 'draining' || state === 'failed') {
+export function whyNot(serving: Serving): QueryOutcome | undefined {
+  const { options, queue, state } = serving;
+  if (isLeaving(serving) || state === 'failed') {
     return refused('unavailable', `instance ${options.id} is ending`, 'lost');
   }
   return queue.length >= options.config.queueMax

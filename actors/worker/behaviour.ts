@@ -8,6 +8,7 @@ import type { ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.t
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
+import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant } from '../domain/variant.ts';
 import { modelAutoscalerSpec } from '../model-autoscaler/behaviour.ts';
@@ -19,7 +20,6 @@ import {
   isMoving,
   loadWanted,
   reloadAfter,
-  tellDecision,
   unloadVariant,
   want,
 } from './loading.ts';
@@ -209,7 +209,7 @@ function bury(
 ): void {
   const loaded = forget(working, instanceId, ctx);
   if (loaded === undefined) return;
-  disinherit(working, instanceId, ctx);
+  disinherit(working, instanceId);
   if (working.draining) {
     if (working.instances.size === 0) ctx.stop();
     return;

@@ -5,7 +5,7 @@
 
 import type { Terminated } from '../../runtime/actor.ts';
 import { decideAfterFailure } from '../../runtime/supervision.ts';
-import type { Decision } from '../domain/decision.ts';
+import { type Decision, tellDecision } from '../domain/decision.ts';
 import { type InstanceId, isJudged } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import { instanceSpec } from '../instance/behaviour.ts';
@@ -281,15 +281,4 @@ export function decide(
 ): void {
   const decision: Decision = { ...made, by: options.id, atMs: ctx.nowMs };
   tellDecision(options.decisions, decision, ctx);
-}
-
-export function tellDecision(
-  sink: Working['options']['decisions'],
-  decision: Decision,
-  ctx: Pick<Context, 'tell' | 'log' | 'metrics'>,
-): void {
-  const { kind, subject, chosen, why } = decision;
-  ctx.log.info('decided', { kind, subject, chosen, why });
-  ctx.metrics.count('infaas_decisions_total', 1, { kind });
-  if (sink !== undefined) ctx.tell(sink, { type: 'decisions.decision-made', decision });
 }

@@ -8,14 +8,7 @@ import { type InstanceId, isJudged } from '../domain/instance.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { ScaleAction } from '../policy/scaling/view.ts';
 import { saturationQps } from '../domain/profile.ts';
-import {
-  bar,
-  drainInstance,
-  load,
-  loadWanted,
-  obstacleToLoad,
-  wantNoMore,
-} from './loading.ts';
+import { bar, drainInstance, load, loadWanted, obstacleToLoad, wantNoMore } from './loading.ts';
 import type { Context, Loaded, Working } from './working.ts';
 
 /** What the model-autoscaler decided. */
@@ -36,7 +29,13 @@ export function carryOut(working: Working, actions: readonly ScaleAction[], ctx:
         succeed(working, action.instanceId, working.variants.get(action.variantId), ctx);
         break;
       case 'migrate':
-        move(working, action.instanceId, action.cores, ctx);
+        succeed(
+          working,
+          action.instanceId,
+          working.instances.get(action.instanceId)?.variant,
+          ctx,
+          action.cores,
+        );
         break;
       default:
         askElsewhere(working, action, ctx);
@@ -50,19 +49,6 @@ function retire(working: Working, instanceId: InstanceId, ctx: Context): void {
   if (loaded === undefined || loaded.draining) return;
   drainInstance(working, loaded, { type: 'instance.drain' }, ctx);
   wantNoMore(working, loaded.variant.id);
-}
-
-function move(
-  working: Working,
-  instanceId: InstanceId,
-  cores: readonly number[],
-  ctx: Context,
-): void {
-  const old = working.instances.get(instanceId);
-  if (old === undefined) return;
-  if (succeed(working, instanceId, working.variants.get(old.variant.id), ctx, cores)) {
-    ctx.tell(old.ref, { type: 'instance.migrate' });
-  }
 }
 
 /** Loads a successor; false where that cannot be, and then all stays as it is. */
@@ -113,11 +99,9 @@ export function advance(working: Working, ctx: Context): void {
 }
 
 /** A successor ended before it took over: the old one stays. */
-export function disinherit(working: Working, gone: InstanceId, ctx: Context): void {
+export function disinherit(working: Working, gone: InstanceId): void {
   for (const old of working.instances.values()) {
-    if (old.successorId !== gone) continue;
-    old.successorId = undefined;
-    if (!old.draining) ctx.tell(old.ref, { type: 'instance.stay' });
+    if (old.successorId === gone) old.successorId = undefined;
   }
 }
 
@@ -156,11 +140,7 @@ function askElsewhere(
 const barAfterMoveMs = 30_000;
 
 /** It is loaded on another worker: the one here drains, and what waits there goes after it. */
-export function leaveTo(
-  working: Working,
-  instanceId: InstanceId | undefined,
-  ctx: Context,
-): void {
+export function leaveTo(working: Working, instanceId: InstanceId | undefined, ctx: Context): void {
   const loaded = instanceId === undefined ? undefined : working.instances.get(instanceId);
   if (loaded === undefined || loaded.draining || loaded.successorId !== undefined) return;
   bar(working, loaded.variant.id, barAfterMoveMs, ctx);

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 
 import { packageRoot } from '../package-root.ts';
 import { type AddCommand, type Cli, examples } from './cli.ts';
+import { addAgentCommand } from './commands/agent.ts';
 import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
@@ -29,6 +30,7 @@ const commands: readonly AddCommand[] = [
   addControllerCommand,
   addWorkerCommand,
   addGatewayCommand,
+  addAgentCommand,
   addTasksCommand,
   addArchitecturesCommand,
   addVariantsCommand,

@@ -131,7 +131,10 @@ export class HostPool {
     return host;
   }
 
-  private start(lanes: number, cores: number | readonly number[] = this.options.cores): HostProcess {
+  private start(
+    lanes: number,
+    cores: number | readonly number[] = this.options.cores,
+  ): HostProcess {
     const { config, log, metrics } = this.options;
     const host = new HostProcess({
       lanes,

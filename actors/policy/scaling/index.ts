@@ -1,28 +1,21 @@
 /** The scaling policies by the name that configuration uses. */
 
+import { type Remembering, remembering } from '../stateful.ts';
 import { infaasPaper } from './infaas-paper.ts';
 import { infaasReleased } from './infaas-released.ts';
 import { staticPolicy } from './static.ts';
 import { steady } from './steady.ts';
-import type { ScaleDecision, ScalingPolicy, ScalingView } from './view.ts';
+import type { ScaleDecision, ScalingView } from './view.ts';
 
-export type { ScaleAction, ScaleDecision, ScalingPolicy, ScalingView } from './view.ts';
+export type { ScaleAction, ScaleDecision, ScalingView } from './view.ts';
 
-/** A policy with what it remembers kept inside, so that policies of any state look alike. */
-export type Scaler = (view: ScalingView) => readonly [readonly ScaleDecision[], Scaler];
+export type Scaler = Remembering<ScalingView, ScaleDecision>;
 
 export const scalingPolicies = {
-  steady: scalerOf(steady),
-  'infaas-paper': scalerOf(infaasPaper),
-  'infaas-released': scalerOf(infaasReleased),
-  static: scalerOf(staticPolicy),
+  steady: remembering(steady),
+  'infaas-paper': remembering(infaasPaper),
+  'infaas-released': remembering(infaasReleased),
+  static: remembering(staticPolicy),
 } as const satisfies Readonly<Record<string, Scaler>>;
 
 export type ScalingPolicyName = keyof typeof scalingPolicies;
-
-export function scalerOf<P>(policy: ScalingPolicy<P>, state: P = policy.initial): Scaler {
-  return (view) => {
-    const [decisions, next] = policy.decide(view, state);
-    return [decisions, scalerOf(policy, next)];
-  };
-}

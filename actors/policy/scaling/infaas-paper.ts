@@ -12,13 +12,7 @@
 import { costUsdPer1000 } from '../../domain/variant.ts';
 import { saturationQps } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
-import {
-  type Group,
-  groupsOf,
-  occupancyUsdPerHour,
-  servesAll,
-  unitsLeftFor,
-} from './groups.ts';
+import { type Group, groupsOf, occupancyUsdPerHour, servesAll, unitsLeftFor } from './groups.ts';
 import type { ScaleAction, ScaleDecision, ScalingPolicy, ScalingView } from './view.ts';
 
 export interface PaperState {
@@ -181,8 +175,7 @@ function upgrade(
   const kept = view.floors[variant.id] ?? 0;
   const removed = Math.max(0, instances.length - kept);
   const costUsdPerHour =
-    costOf(view, to, hardware, count) -
-    removed * occupancyUsdPerHour(variant, group.hardware);
+    costOf(view, to, hardware, count) - removed * occupancyUsdPerHour(variant, group.hardware);
   const obstacle = !servesAll(to, group)
     ? 'does not meet what is asked'
     : count > units
@@ -291,9 +284,8 @@ function seenOf(group: Group): ScaleDecision['seen'] {
 }
 
 /** The least used first: it is the one to go. */
-function byUse(
-  a: Group['instances'][number],
-  b: Group['instances'][number],
-): number {
-  return b.idleMs - a.idleMs || a.running + a.queued - b.running - b.queued || (a.id < b.id ? 1 : -1);
+function byUse(a: Group['instances'][number], b: Group['instances'][number]): number {
+  return (
+    b.idleMs - a.idleMs || a.running + a.queued - b.running - b.queued || (a.id < b.id ? 1 : -1)
+  );
 }

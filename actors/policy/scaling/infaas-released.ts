@@ -80,8 +80,7 @@ function scaleUp(view: ScalingView, group: Group, needed: number): ScaleDecision
   } as const;
   return {
     ...of,
-    actions:
-      allowed > 0 ? [{ do: 'load', variantId: variant.id, count: allowed }] : [elsewhere],
+    actions: allowed > 0 ? [{ do: 'load', variantId: variant.id, count: allowed }] : [elsewhere],
     chosen: allowed > 0 ? `replicate ${variant.id}` : `place ${variant.id} on another worker`,
     rejected: [{ what: 'fastest', why: 'costs more' }],
   };

@@ -8,6 +8,7 @@ import type { Rejected } from '../../domain/decision.ts';
 import type { Hardware } from '../../domain/hardware.ts';
 import type { InstanceId, InstanceState } from '../../domain/instance.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
+import type { StatefulPolicy } from '../stateful.ts';
 
 export interface ScalingInstance {
   readonly id: InstanceId;
@@ -93,7 +94,4 @@ export interface ScaleDecision {
   readonly rejected: readonly Rejected[];
 }
 
-export interface ScalingPolicy<P> {
-  readonly initial: P;
-  readonly decide: (view: ScalingView, state: P) => readonly [readonly ScaleDecision[], P];
-}
+export type ScalingPolicy<P> = StatefulPolicy<ScalingView, ScaleDecision, P>;

@@ -55,7 +55,6 @@ export function usability(instance: InstanceView): 0 | 1 | 2 {
     case 'loading':
     case 'overloaded':
     case 'interfered':
-    case 'migrating':
       return 1;
     default:
       return 0;

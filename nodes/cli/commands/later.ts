@@ -12,7 +12,6 @@ const laterCommands = [
   'quote',
   'offline',
   'simulate',
-  'agent',
 ] as const;
 
 export const addLaterCommands: AddCommand = (program) => {
