@@ -51,7 +51,7 @@ export const fleetConfigSchema = z.object({
   mailboxMax: z.int().min(1).default(10_000),
   /** Workers that there are to be, and may be, with each kind of hardware. */
   limits: z
-    .object({ cpu: limits.prefault({}), cuda: limits.optional(), webgpu: limits.optional() })
+    .object({ cpu: limits.prefault({}), cuda: limits.prefault({}), webgpu: limits.prefault({}) })
     .prefault({}),
   rules: z
     .object({

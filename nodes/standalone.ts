@@ -7,6 +7,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 
+import type { FleetConfig } from '../actors/fleet-autoscaler/behaviour.ts';
 import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
@@ -75,8 +76,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       opened.push(() => engine.shutdown());
     }
     opened.push(() => node.close());
-    const max = Math.max(settings.workers, settings.workersMax ?? 0);
-    addFleet(node, bus.url, { cpu: { min: settings.workers, max } });
+    addFleet(node, bus.url, limitsOf(settings));
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
     const { workers } = settings;
@@ -112,6 +112,11 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
 
 async function ended(worker: SpawnedWorker): Promise<Error> {
   return new Error(`${worker.name} ended: ${await worker.exited}`);
+}
+
+/** Without `--workers-max` those of the configuration hold. */
+function limitsOf({ workers, workersMax }: SystemSettings): FleetConfig['limits'] {
+  return workersMax === undefined ? {} : { cpu: { min: workers, max: workersMax } };
 }
 
 /** The built-in agent, with the cores that the first workers leave. */
