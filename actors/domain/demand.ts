@@ -19,6 +19,7 @@ export interface Requirement {
 }
 
 export interface ClassDemand extends Requirement {
+  /** 0 where it was asked not long ago, and may be again. */
   readonly rateQps: number;
 }
 
@@ -50,7 +51,7 @@ export class DemandCount {
 
   add(asks: Requirement, count: number): void {
     const known =
-      this.counts.find((each) => isSame(each.asks, asks)) ??
+      this.counts.find((each) => isSameRequirement(each.asks, asks)) ??
       // Too many to tell apart: counted with the first, whose like they are at worst.
       (this.counts.length >= requirementsMax ? this.counts[0] : undefined);
     if (known === undefined) this.counts.push({ asks, count });
@@ -69,6 +70,7 @@ export class DemandCount {
   }
 }
 
-function isSame(a: Requirement, b: Requirement): boolean {
+/** Are both of one class? */
+export function isSameRequirement(a: Requirement, b: Requirement): boolean {
   return a.by === b.by && a.accuracyMin === b.accuracyMin && a.latencyMs === b.latencyMs;
 }

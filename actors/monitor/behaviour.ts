@@ -16,7 +16,12 @@ import {
   observeInstance,
   type StateRules,
 } from '../domain/instance.ts';
-import { type ClassDemand, DemandCount, type Requirement } from '../domain/demand.ts';
+import {
+  type ClassDemand,
+  DemandCount,
+  isSameRequirement,
+  type Requirement,
+} from '../domain/demand.ts';
 import type { InstanceLoad, InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
@@ -49,6 +54,7 @@ interface Watched {
   ratios: number[];
   arrivals: { readonly asks: Requirement; readonly count: number }[];
   demand: readonly ClassDemand[];
+  asked: readonly { readonly asks: Requirement; readonly atMs: number }[];
   rateQps: number;
   slowdown: number;
 }
@@ -122,6 +128,7 @@ function observe(
       ratios: [],
       arrivals: [],
       demand: [],
+      asked: [],
       rateQps: 0,
       slowdown: 1,
     };
@@ -150,7 +157,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   let changed = false;
   for (const watched of monitoring.watched.values()) {
     watched.rateQps = (watched.finished * 1000) / elapsedMs;
-    watched.demand = demandOf(watched, elapsedMs);
+    watched.demand = demandOf(watched, elapsedMs, ctx.nowMs);
     watched.slowdown = slowdownAfter(watched);
     const before = watched.condition.state;
     watched.condition = observeInstance(
@@ -184,10 +191,21 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
 }
 
-function demandOf({ arrivals }: Watched, elapsedMs: number): ClassDemand[] {
+/** For so long a requirement counts for what may replace the instance. */
+const rememberMs = 60_000;
+
+function demandOf(watched: Watched, elapsedMs: number, nowMs: number): ClassDemand[] {
   const counts = new DemandCount();
-  for (const { asks, count } of arrivals) counts.add(asks, count);
-  return counts.take().map(({ asks, count }) => ({ ...asks, rateQps: (count * 1000) / elapsedMs }));
+  for (const { asks, count } of watched.arrivals) counts.add(asks, count);
+  const rated = counts.take().map(({ asks, count }) => {
+    return { ...asks, rateQps: (count * 1000) / elapsedMs };
+  });
+  const before = watched.asked.filter(
+    ({ asks, atMs }) =>
+      nowMs - atMs < rememberMs && !rated.some((each) => isSameRequirement(each, asks)),
+  );
+  watched.asked = [...rated.map((asks) => ({ asks, atMs: nowMs })), ...before];
+  return [...rated, ...before.map(({ asks }) => ({ ...asks, rateQps: 0 }))];
 }
 
 /** What was slow an hour ago need not be now: without evidence it comes to be believed again. */

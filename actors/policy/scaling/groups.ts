@@ -4,7 +4,7 @@ import { type ClassDemand, meets } from '../../domain/demand.ts';
 import type { Hardware } from '../../domain/hardware.ts';
 import { saturationQps } from '../../domain/profile.ts';
 import type { Variant } from '../../domain/variant.ts';
-import type { ScalingInstance, ScalingView } from './view.ts';
+import type { ScaleAction, ScalingInstance, ScalingView } from './view.ts';
 
 export interface Group {
   readonly variant: Variant;
@@ -82,9 +82,20 @@ export function occupancyUsdPerHour(variant: Variant, hardware: Hardware): numbe
   return share * hardware.costUsdPerUnitHour * hardware.units;
 }
 
-/** Could `candidate` serve all that the group's queries ask? True where nobody asked anything. */
+/** Could `candidate` serve all that the group's queries ask? Unknown, and so no, where none did. */
 export function servesAll(candidate: Variant, group: Group): boolean {
-  return group.demand.every(
-    ({ rateQps, ...asks }) => rateQps <= 0 || meets(candidate, group.variant, asks),
+  return (
+    group.demand.length > 0 && group.demand.every((asks) => meets(candidate, group.variant, asks))
   );
+}
+
+/** Memory that carrying out the actions takes, before anything of it gives any back. */
+export function bytesTaken(view: ScalingView, actions: readonly ScaleAction[]): number {
+  let bytes = 0;
+  for (const action of actions) {
+    if (action.do !== 'load' && action.do !== 'replace') continue;
+    const variant = view.variants.find(({ id }) => id === action.variantId);
+    bytes += (variant?.profile.memoryBytes ?? 0) * (action.do === 'load' ? action.count : 1);
+  }
+  return bytes;
 }

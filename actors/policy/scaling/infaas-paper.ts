@@ -12,7 +12,14 @@
 import { costUsdPer1000 } from '../../domain/variant.ts';
 import { saturationQps } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
-import { type Group, groupsOf, occupancyUsdPerHour, servesAll, unitsLeftFor } from './groups.ts';
+import {
+  bytesTaken,
+  type Group,
+  groupsOf,
+  occupancyUsdPerHour,
+  servesAll,
+  unitsLeftFor,
+} from './groups.ts';
 import type { ScaleAction, ScaleDecision, ScalingPolicy, ScalingView } from './view.ts';
 
 export interface PaperState {
@@ -72,16 +79,6 @@ export function decideByHeadroom(
     memoryFreeBytes -= bytesTaken(view, decision.actions);
   }
   return [decisions, { slots, askedUntilMs }];
-}
-
-function bytesTaken(view: ScalingView, actions: readonly ScaleAction[]): number {
-  let bytes = 0;
-  for (const action of actions) {
-    if (action.do !== 'load' && action.do !== 'replace') continue;
-    const variant = view.variants.find(({ id }) => id === action.variantId);
-    bytes += (variant?.profile.memoryBytes ?? 0) * (action.do === 'load' ? action.count : 1);
-  }
-  return bytes;
 }
 
 interface Option {

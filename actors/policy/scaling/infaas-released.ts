@@ -9,7 +9,7 @@
 import type { HardwareKind } from '../../domain/hardware.ts';
 import { saturationQps } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
-import { type Group, groupsOf, servesAll } from './groups.ts';
+import { bytesTaken, type Group, groupsOf, servesAll } from './groups.ts';
 import type { ScaleDecision, ScalingPolicy, ScalingView } from './view.ts';
 
 export interface ReleasedState {
@@ -27,19 +27,24 @@ export const infaasReleased: ScalingPolicy<ReleasedState> = {
   decide: (view, state) => {
     const decisions: ScaleDecision[] = [];
     const slots: Record<VariantId, number> = {};
+    let memoryFreeBytes = view.memoryFreeBytes;
     for (const group of groupsOf(view, (_variantId, observedQps) => observedQps)) {
       if (group.moving) continue;
       const needed = Math.max(1, Math.ceil(group.loadQps / Math.max(1e-9, group.saturationQps)));
       const have = group.instances.length;
       const up = needed > have || (group.overloaded && needed >= have);
       const decision = up
-        ? scaleUp(view, group, Math.max(needed, have + 1))
+        ? scaleUp({ ...view, memoryFreeBytes }, group, Math.max(needed, have + 1))
         : scaleDown(view, group, needed);
       if (decision === undefined) continue;
       const { id, hardware } = group.variant;
       const slot = (state.slots[id] ?? 0) + 1;
-      if (up || slot >= downSlots[hardware]) decisions.push(decision);
-      else slots[id] = slot;
+      if (!up && slot < downSlots[hardware]) {
+        slots[id] = slot;
+        continue;
+      }
+      decisions.push(decision);
+      memoryFreeBytes -= bytesTaken(view, decision.actions);
     }
     return [decisions, { slots }];
   },
