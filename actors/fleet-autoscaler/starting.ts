@@ -27,9 +27,8 @@ export function order(
     units: config.workerUnits,
     memoryBytes: config.workerMemoryBytes,
   };
-  const taken = new Map<string, number>();
   for (let ordered = 0; ordered < count; ordered += 1) {
-    const by = provisionerFor(fleet, wanted, taken);
+    const by = provisionerFor(fleet, wanted);
     if (by === undefined) {
       const what = `${String(wanted.units)} units of ${kind}`;
       return { ordered, obstacle: `no agent has ${what} left, and there is no other provisioner` };
@@ -45,27 +44,22 @@ export function order(
   return { ordered: count, obstacle: undefined };
 }
 
-/** The agent with the most room, less what was just ordered of it; else the command. */
+/** The agent with the most room, less what is ordered of it already; else the command. */
 function provisionerFor(
   fleet: Fleet,
   wanted: WorkerWanted,
-  taken: Map<string, number>,
 ): { readonly ref: Ref<ProvisionerCommand>; readonly isCommand: boolean } | undefined {
-  let best: { readonly name: string; readonly ref: Ref<ProvisionerCommand> } | undefined;
+  let best: Ref<ProvisionerCommand> | undefined;
   let bestUnits = 0;
-  for (const [name, { report }] of fleet.provisioners) {
+  for (const { report } of fleet.provisioners.values()) {
     const room = report.room.find(({ kind }) => kind === wanted.kind);
-    const units =
-      (room?.units ?? 0) - (taken.get(name) ?? 0) - pendingAt(fleet, report.provisioner);
+    const units = (room?.units ?? 0) - pendingAt(fleet, report.provisioner);
     if (units < wanted.units || units <= bestUnits) continue;
     if ((room?.memoryBytes ?? 0) < (wanted.memoryBytes ?? 0)) continue;
-    best = { name, ref: report.provisioner };
+    best = report.provisioner;
     bestUnits = units;
   }
-  if (best !== undefined) {
-    taken.set(best.name, (taken.get(best.name) ?? 0) + wanted.units);
-    return { ref: best.ref, isCommand: false };
-  }
+  if (best !== undefined) return { ref: best, isCommand: false };
   const { provisioner } = fleet.options;
   return provisioner === undefined ? undefined : { ref: provisioner, isCommand: true };
 }

@@ -102,8 +102,10 @@ export function profiledMs(serving: Serving, size: number): number {
   return size <= last ? ms : (ms * size) / last;
 }
 
+export type RefusedOutcome = Extract<QueryOutcome, { ok: false }>;
+
 /** Not served here: another instance may take it. */
-export function refused(code: OutcomeCode, message: string, retry: Retry): QueryOutcome {
+export function refused(code: OutcomeCode, message: string, retry: Retry): RefusedOutcome {
   return { ok: false, error: queryError(code, message), retry };
 }
 

@@ -4,11 +4,19 @@
  */
 
 import type { ActorContext } from '../../runtime/actor.ts';
-import type { QueryOutcome } from '../worker/protocol.ts';
 import { startBatch } from './batches.ts';
 import type { InstanceMessage } from './protocol.ts';
 import { insertByDue, type Waiting } from './queue.ts';
-import { account, finish, type Heir, isLeaving, refused, type Serving, unload } from './serving.ts';
+import {
+  account,
+  finish,
+  type Heir,
+  isLeaving,
+  refused,
+  type RefusedOutcome,
+  type Serving,
+  unload,
+} from './serving.ts';
 
 /**
  * What waits goes to the successor as it is, deadlines and all, and the dispatchers are told before
@@ -50,7 +58,8 @@ export function takeOver(
   for (const each of waiting) {
     const refusal = whyNot(serving);
     if (refusal === undefined) insertByDue(serving.queue, each);
-    else finish(serving, ctx, each, refusal);
+    // Refused without blame: its dispatcher did not send it here.
+    else finish(serving, ctx, each, { ...refusal, retry: 'lost' });
   }
   startBatch(serving, ctx);
   account(serving, ctx, {});
@@ -73,7 +82,7 @@ export function leave(
 }
 
 /** Why it takes no query now, or undefined. */
-export function whyNot(serving: Serving): QueryOutcome | undefined {
+export function whyNot(serving: Serving): RefusedOutcome | undefined {
   const { options, queue, state } = serving;
   if (isLeaving(serving) || state === 'failed') {
     return refused('unavailable', `instance ${options.id} is ending`, 'lost');

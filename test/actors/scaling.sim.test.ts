@@ -64,17 +64,16 @@ for (const seed of seeds) {
       expect(system.loadedOn('w1')).to.deep.equal(['v']);
     });
 
-    it('upgrades to what is faster when that is loaded by nobody and units are short', () => {
-      const variants = [
-        variantOf('slow', { latency: perQuery(10), memoryBytes: mebibyte }),
-        variantOf('fast', { latency: perQuery(9), memoryBytes: 2 * mebibyte, accuracy: 95 }),
-      ];
-      const system = systemOf(seed, {
-        variants,
-        worker: { preload: {} },
-        engine: { cores: 1, spread: 0 },
-      });
-      expect(system.run(100).loadedOn('w1')).to.deep.equal([]);
+    it('upgrades to what is faster where that occupies less, losing no query', () => {
+      const slow = variantOf('slow', { latency: perQuery(10), memoryBytes: 30 * mebibyte });
+      const fast = variantOf('fast', { latency: perQuery(9), memoryBytes: 2 * mebibyte });
+      const system = systemOf(seed, { variants: [slow] }).run(100);
+      let sent = load(system, 20, 200, 'a');
+      system.register(fast);
+      // A tenth cheaper: dispatchers stay with what is loaded, until it is too slow.
+      sent += load(system, 8, 6_000, 'b');
+      expect(system.loadedOn('w1')).to.include('fast').and.not.include('slow');
+      everyAnswer(system, sent);
     });
 
     it('moves queries to the successor when a new version of their variant comes', () => {

@@ -8,7 +8,12 @@ import { defaultScalingRules } from '../../actors/policy/scaling/view.ts';
 import type { EngineCommand } from '../../actors/instance/engine-port.ts';
 import type { InstanceMessage } from '../../actors/instance/protocol.ts';
 import type { MonitorMessage } from '../../actors/monitor/protocol.ts';
-import { reloadPolicy, type WorkerConfig, workerSpec } from '../../actors/worker/behaviour.ts';
+import {
+  reloadPolicy,
+  type WorkerConfig,
+  type WorkerOptions,
+  workerSpec,
+} from '../../actors/worker/behaviour.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
 import { type Ref, refOf, type StopReason } from '../../runtime/actor.ts';
 import { anySpec, Recording } from './recording-context.ts';
@@ -42,7 +47,11 @@ export function cpuOf(memoryBytes: number, units = 2): Hardware[] {
 }
 
 export class WorkerStage extends Recording<unknown, WorkerMessage> {
-  constructor(config: Partial<WorkerConfig> = {}, memoryBytes = 8 * mebibyte) {
+  constructor(
+    config: Partial<WorkerConfig> = {},
+    memoryBytes = 8 * mebibyte,
+    sinks: Pick<WorkerOptions, 'fleet' | 'decisions'> = {},
+  ) {
     super(
       anySpec(
         workerSpec({
@@ -52,6 +61,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
           hardware: cpuOf(memoryBytes),
           engine: engineRef,
           controller: refOf('controller', 1, '/controller'),
+          ...sinks,
           config: { ...testWorkerConfig, ...config },
         }),
       ),
