@@ -84,6 +84,14 @@ async function startWsPeers(model: BenchModel): Promise<readonly Started[]> {
   ];
 }
 
+/** Long enough for every process on the way to have compiled what is hot. */
+const warmUpSeconds = 4;
+
+/** Both sides get the same before anything is measured. */
+async function warmUp(url: string, dialect: Dialect, inFlight: number): Promise<void> {
+  await drive(url, dialect, inFlight, warmUpSeconds);
+}
+
 async function stopAll(started: readonly Started[]): Promise<void> {
   for (const each of [...started].reverse()) await each.stop();
 }
@@ -105,7 +113,8 @@ export async function measureAddedLatency(rounds: number): Promise<AddedLatency>
   const bare: number[] = [];
   const own: number[] = [];
   const other: number[][] = peers.map(() => []);
-  await drive(wsOf(ours), digitDialect(smallModel), 1, 1);
+  await warmUp(wsOf(ours), digitDialect(smallModel), 1);
+  for (const peer of peers) await warmUp(portOf(peer), plainDialect(digitBytes()), 1);
   for (let round = 0; round < rounds; round += 1) {
     bare.push(await bareRunMs(smallModel));
     own.push(p50((await drive(wsOf(ours), digitDialect(smallModel), 1, 1)).latencies));
@@ -131,7 +140,8 @@ export async function measureThroughput(
   const peers = await startWsPeers(model);
   const own: number[] = [];
   const other: number[][] = peers.map(() => []);
-  await drive(wsOf(ours), digitDialect(model), 64, 1);
+  await warmUp(wsOf(ours), digitDialect(model), 64);
+  for (const peer of peers) await warmUp(portOf(peer), plainDialect(digitBytes()), 64);
   for (let round = 0; round < rounds; round += 1) {
     own.push((await drive(wsOf(ours), digitDialect(model), 64, 2)).perSecond);
     for (const [at, peer] of peers.entries()) {
@@ -162,7 +172,8 @@ export async function measureOverNats(rounds: number): Promise<OverNats> {
   const own: number[] = [];
   const bare: number[] = [];
   const trips: number[] = [];
-  await drive(url, digitDialect(smallModel), 1, 1);
+  await warmUp(url, digitDialect(smallModel), 4);
+  await natsRoundTripMs(server.url, digitBytes(), 4_000);
   for (let round = 0; round < rounds; round += 1) {
     trips.push(await natsRoundTripMs(server.url, digitBytes(), 2_000));
     bare.push(await bareRunMs(smallModel));

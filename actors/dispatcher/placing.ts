@@ -33,8 +33,9 @@ function placeQuery(
   const { index, options } = dispatching;
   const { request } = entry.submit;
   const timeoutLeftMs = entry.hardDueMs - ctx.nowMs;
-  if (timeoutLeftMs <= 0) {
-    return queryError('deadline_exceeded', `not answered within ${boundOf(entry)}`);
+  // A hard SLO that was over before anything ran is the policy's to refuse: it names the nearest.
+  if (timeoutLeftMs <= 0 && (entry.attempt > 0 || ctx.nowMs >= timeoutAtMs(entry))) {
+    return tooLate(entry);
   }
   // Named anew each time: the registry may have changed since it was placed before.
   const resolved = resolveSelector(index, request.selector);
@@ -57,6 +58,7 @@ function placeQuery(
     preload(selection.preload, ctx);
     return selection.error;
   }
+  if (timeoutLeftMs <= 0) return tooLate(entry);
   // The policy only ever hands back what it was shown, which is the index itself.
   const worker = selection.worker as IndexedWorker;
   const variant = selection.variant as IndexedVariant;
@@ -131,10 +133,18 @@ function preload(
   ctx.tell(worker.ref, { type: 'worker.load-variant', variantId: wanted.variant.id, count: 1 });
 }
 
+function tooLate(entry: InFlight): QueryError {
+  return queryError('deadline_exceeded', `not answered within ${boundOf(entry)}`);
+}
+
+function timeoutAtMs({ submit }: InFlight): number {
+  return submit.receivedMs + submit.request.timeoutMs;
+}
+
 /** The query's hard bound in words. */
-export function boundOf({ submit, hardDueMs }: InFlight): string {
-  const { onMiss, slo, timeoutMs } = submit.request;
-  return onMiss === 'reject' && hardDueMs < submit.receivedMs + timeoutMs
+export function boundOf(entry: InFlight): string {
+  const { onMiss, slo, timeoutMs } = entry.submit.request;
+  return onMiss === 'reject' && entry.hardDueMs < timeoutAtMs(entry)
     ? `latencyMs ${String(slo.latencyMs)} (onMiss: reject)`
     : `timeoutMs ${String(timeoutMs)}`;
 }

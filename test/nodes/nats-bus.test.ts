@@ -155,7 +155,10 @@ describe('the nats-server launcher', function () {
 
   it('starts a server on a port of its own and leaves nothing behind', async () => {
     expect(findNatsServer()).to.be.a('string');
-    const before = await readdir(tmpdir());
+    // A folder of its own: other systems on this machine make and remove theirs meanwhile.
+    const folder = await mkdtemp(join(tmpdir(), 'infaas-test-'));
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = folder;
     const [one, two] = [await startNatsServer({ log }), await startNatsServer({ log })];
     expect(one.url).to.match(/^nats:\/\/127\.0\.0\.1:\d+$/);
     expect(one.url).to.not.equal(two.url);
@@ -164,8 +167,10 @@ describe('the nats-server launcher', function () {
     await one.stop();
     await two.stop();
     expect([isAlive(one.pid), isAlive(two.pid)]).to.deep.equal([false, false]);
-    const ours = (await readdir(tmpdir())).filter((name) => !before.includes(name));
-    expect(ours.filter((name) => name.startsWith('infaas-nats-'))).to.deep.equal([]);
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+    expect(await readdir(folder)).to.deep.equal([]);
+    await rm(folder, { recursive: true });
   });
 
   it('gives JetStream a folder when it has one, and keeps that folder', async () => {

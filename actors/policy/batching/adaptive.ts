@@ -4,11 +4,11 @@
  *
  * With g(b) = b·T(1)/T(b), the throughput gained by a batch of b: where g never reaches 1.15 (most
  * models on a CPU) it never waits, and runs what is queued up to the smallest b that has 95 % of
- * the best throughput, the hand-over of a batch to its engine counted. Where batching pays it waits like Proteus until the head must start, ended early when
- * no further arrival is likely in time, or when waiting for it takes longer than the engine time
- * that sharing a batch saves: else a query without a latency SLO would wait for company for half of
- * its time-out. A batch never grows past what its most urgent member allows, unless that member is
- * late anyway.
+ * the best throughput, the hand-over of a batch to its engine counted. Where batching pays it waits
+ * like Proteus until the head must start, ended early when no further arrival is likely in time, or
+ * when waiting for it takes longer than the engine time that sharing a batch saves: else a query
+ * without a latency SLO would wait for company for half of its time-out. A batch never grows past
+ * what its most urgent member allows, unless that member is late anyway.
  */
 
 import type { BatchPlan, BatchView } from './plan.ts';

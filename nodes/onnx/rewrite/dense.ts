@@ -7,7 +7,7 @@ import type { NodeProto } from '../proto.ts';
 import { makeTensor } from '../tensor-data.ts';
 import { dynamicActivation } from './dynamic-activation.ts';
 import { floatOf, intOf, makeCast, makeNode } from './nodes.ts';
-import { quantiseWeight } from './quantise.ts';
+import { quantiseWeight, weightZero } from './quantise.ts';
 import { type Scope, transpose, type Weight } from './scope.ts';
 
 export interface Dense {
@@ -55,9 +55,9 @@ export function makeDenseInteger(node: NodeProto, scope: Scope): readonly NodePr
   // A stack of matrices has one scale for all: MatMulInteger knows channels of one matrix alone.
   const matrix = weight.dims.length === 2;
   const { values, scales, dims } = quantiseWeight(weight, matrix ? 1 : undefined);
-  const name = scope.names.fresh(`${dense.weightName}_int8`);
-  scope.add(makeTensor(name, 'INT8', dims, values));
-  scope.add(makeTensor(`${name}_zero`, 'INT8', [], new Int8Array(1)));
+  const name = scope.names.fresh(`${dense.weightName}_uint8`);
+  scope.add(makeTensor(name, 'UINT8', dims, values));
+  scope.add(makeTensor(`${name}_zero`, 'UINT8', [], Uint8Array.of(weightZero)));
   scope.add(makeTensor(`${name}_scale`, 'FLOAT', matrix ? [scales.length] : [], scales));
   const { activation, nodes } = dynamicActivation(x, scope);
   const sum = scope.names.fresh(`${y}_integer`);

@@ -1,7 +1,7 @@
 /**
- * Dynamic quantisation: int8 weights, activations quantised while running, from the range that they
- * then have. No calibration. Source: ONNX Runtime's quantize_dynamic; the forms are those that its
- * optimiser fuses (DynamicQuantizeMatMul, MatMulIntegerToFloat).
+ * Dynamic quantisation: 8-bit weights, activations quantised while running, from the range that
+ * they then have. No calibration. Source: ONNX Runtime's quantize_dynamic; the forms are those that
+ * its optimiser fuses (DynamicQuantizeMatMul, MatMulIntegerToFloat).
  *
  * The range is taken over the whole tensor, so what a query gets depends, within the quantisation's
  * error, on the others in its batch.
@@ -15,7 +15,7 @@ import { nodesOf } from '../walk.ts';
 import { makeDenseInteger } from './dense.ts';
 import { dynamicActivation } from './dynamic-activation.ts';
 import { intOf, isDefaultDomain, makeCast, makeNode, microsoft, withOperatorSet } from './nodes.ts';
-import { quantiseWeight, toUnsigned } from './quantise.ts';
+import { quantiseWeight, weightZero } from './quantise.ts';
 import { type Rewritten, Tally } from './result.ts';
 import { rewriteGraphs } from './rewrite-graphs.ts';
 import { type Scope, transpose, type Weight } from './scope.ts';
@@ -84,8 +84,8 @@ const rules: Readonly<Record<string, Rule>> = {
 };
 
 /**
- * Conv -> ConvInteger, Cast, Mul by both scales, Add of the bias. Weights are uint8 around 128, one
- * scale a channel: ONNX Runtime's CPU kernel takes no int8 there.
+ * Conv -> ConvInteger, Cast, Mul by both scales, Add of the bias. One scale a
+ * channel; ONNX Runtime's CPU kernel takes uint8 weights alone.
  */
 function toConvInteger(node: NodeProto, scope: Scope): readonly NodeProto[] | string {
   const [x = '', w = '', bias = ''] = node.input;
@@ -97,8 +97,8 @@ function toConvInteger(node: NodeProto, scope: Scope): readonly NodeProto[] | st
   const { values, scales } = quantiseWeight(weight, 0);
   const name = scope.names.fresh(`${w}_uint8`);
   const spread = [1, channels, ...dims.slice(2).map(() => 1)];
-  scope.add(makeTensor(name, 'UINT8', dims, toUnsigned(values)));
-  scope.add(makeTensor(`${name}_zero`, 'UINT8', [], Uint8Array.of(128)));
+  scope.add(makeTensor(name, 'UINT8', dims, values));
+  scope.add(makeTensor(`${name}_zero`, 'UINT8', [], Uint8Array.of(weightZero)));
   scope.add(makeTensor(`${name}_scale`, 'FLOAT', spread, scales));
   const { activation, nodes } = dynamicActivation(x, scope);
   const sum = scope.names.fresh(`${y}_integer`);
@@ -148,13 +148,14 @@ function toQuantisedLstm(node: NodeProto, scope: Scope): readonly NodeProto[] | 
   if (weight === undefined || recurrent === undefined) return 'its weights are no FP32 constant';
   const [directions = 1] = weight.dims;
   const addTransposed = (name: string, from: Weight): string[] => {
-    const fresh = scope.names.fresh(`${name}_int8`);
+    const fresh = scope.names.fresh(`${name}_uint8`);
     const turned = transpose(from, [0, 2, 1]);
     const { values, scales } = quantiseWeight(turned, 0);
+    const zeros = new Uint8Array(directions).fill(weightZero);
     return [
-      scope.add(makeTensor(fresh, 'INT8', turned.dims, values)),
+      scope.add(makeTensor(fresh, 'UINT8', turned.dims, values)),
       scope.add(makeTensor(`${fresh}_scale`, 'FLOAT', [directions], scales)),
-      scope.add(makeTensor(`${fresh}_zero`, 'INT8', [directions], new Int8Array(directions))),
+      scope.add(makeTensor(`${fresh}_zero`, 'UINT8', [directions], zeros)),
     ];
   };
   const [wq = '', ws = '', wz = ''] = addTransposed(w, weight);
@@ -166,7 +167,7 @@ function toQuantisedLstm(node: NodeProto, scope: Scope): readonly NodeProto[] | 
   return [{ ...made, attribute }];
 }
 
-/** An embedding: the rows are gathered as int8, and only those become numbers again. */
+/** An embedding: the rows are gathered as uint8, and only those become numbers again. */
 function toQuantisedGather(node: NodeProto, scope: Scope): readonly NodeProto[] | string {
   const [table = '', indices = ''] = node.input;
   const [y = ''] = node.output;
@@ -174,14 +175,15 @@ function toQuantisedGather(node: NodeProto, scope: Scope): readonly NodeProto[] 
   if (weight === undefined || weight.dims.length < 2) return 'its table is no matrix';
   const name = scope.once(`gather:${table}`, () => {
     const { dims, values, scales } = quantiseWeight(weight, undefined);
-    const fresh = scope.names.fresh(`${table}_int8`);
+    const fresh = scope.names.fresh(`${table}_uint8`);
     scope.add(makeTensor(`${fresh}_scale`, 'FLOAT', [], scales));
-    return scope.add(makeTensor(fresh, 'INT8', dims, values));
+    scope.add(makeTensor(`${fresh}_zero`, 'UINT8', [], Uint8Array.of(weightZero)));
+    return scope.add(makeTensor(fresh, 'UINT8', dims, values));
   });
-  const rows = scope.names.fresh(`${y}_int8`);
+  const rows = scope.names.fresh(`${y}_uint8`);
   const gather: NodeProto = {
     ...makeNode('Gather', [name, indices], [rows]),
     attribute: node.attribute,
   };
-  return [gather, makeNode('DequantizeLinear', [rows, `${name}_scale`], [y])];
+  return [gather, makeNode('DequantizeLinear', [rows, `${name}_scale`, `${name}_zero`], [y])];
 }

@@ -1,20 +1,25 @@
 /**
  * Numbers to few bits and back. Symmetric: zero is zero, and the largest magnitude is the largest
- * integer, −128 left out, so that a product never saturates in 16 bits more often than it must.
- * Source: the conventions of ONNX Runtime's quantisation tools (docs/performance/quantization).
+ * integer, −128 left out. Stored as uint8 around 128: with int8 weights, processors without VNNI
+ * add pairs of products in 16 bits, which saturates, and one file would be less accurate there.
+ * Source: ONNX Runtime, docs/performance/model-optimizations/quantization ("U8S8").
  */
 
 import type { Weight } from './scope.ts';
 
 export interface Quantised {
   readonly dims: readonly number[];
-  readonly values: Int8Array;
+  /** 128 is zero. */
+  readonly values: Uint8Array;
   /** One a channel, or a single one. */
   readonly scales: Float32Array;
 }
 
+/** What a quantised weight of zero is. */
+export const weightZero = 128;
+
 /**
- * To int8, `axis` being the channels' axis, or with one scale for all when it is undefined. A
+ * To 8 bits, `axis` being the channels' axis, or with one scale for all when it is undefined. A
  * channel of zeros has scale 1.
  */
 export function quantiseWeight(weight: Weight, axis: number | undefined): Quantised {
@@ -27,16 +32,11 @@ export function quantiseWeight(weight: Weight, axis: number | undefined): Quanti
     if (magnitude > (largest[channel] ?? 0)) largest[channel] = magnitude;
   });
   const scales = largest.map((magnitude) => scaleOf(magnitude, 127));
-  const values = new Int8Array(floats.length);
+  const values = new Uint8Array(floats.length);
   eachChannel(floats.length, channels, inner, (at, channel) => {
-    values[at] = toInteger((floats[at] ?? 0) / (scales[channel] ?? 1), -127, 127);
+    values[at] = weightZero + toInteger((floats[at] ?? 0) / (scales[channel] ?? 1), -127, 127);
   });
   return { dims, values, scales };
-}
-
-/** The same integers as unsigned ones around 128, for operators that take no others. */
-export function toUnsigned(values: Int8Array): Uint8Array {
-  return Uint8Array.from(values, (value) => value + 128);
 }
 
 /** Visits elements with their channel, channels being `inner` elements long. */

@@ -1,5 +1,5 @@
 /**
- * Static quantisation: int8 weights, uint8 activations in ranges measured beforehand, bias int32.
+ * Static quantisation: 8-bit weights, uint8 activations in ranges measured beforehand, bias int32.
  * Written as QuantizeLinear/DequantizeLinear pairs (QDQ), which ONNX Runtime's optimiser fuses with
  * what is between them into integer operators, and which any runtime computes as they stand.
  *

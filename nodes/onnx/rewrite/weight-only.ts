@@ -1,5 +1,5 @@
 /**
- * Smaller weights, arithmetic as it was: int8 with DequantizeLinear before their use, 4 bits in
+ * Smaller weights, arithmetic as it was: 8 bits with DequantizeLinear before their use, 4 bits in
  * blocks with com.microsoft.MatMulNBits, or half precision with a Cast. Where a runtime folds
  * constants (it does for the Cast), only the file is smaller.
  */
@@ -19,7 +19,7 @@ import {
   microsoft,
   withOperatorSet,
 } from './nodes.ts';
-import { quantiseBlocks, quantiseWeight } from './quantise.ts';
+import { quantiseBlocks, quantiseWeight, weightZero } from './quantise.ts';
 import { type Rewritten, Tally } from './result.ts';
 import { mapSubgraphs, rewriteGraphs, withGraph, withoutUnused } from './rewrite-graphs.ts';
 import { Names, type Scope } from './scope.ts';
@@ -29,7 +29,7 @@ const dequantizeOpset = 10;
 /** DequantizeLinear with an axis. */
 export const perAxisOpset = 13;
 
-/** int8 weights of Conv, MatMul, Gemm and recurrent operators. */
+/** 8-bit weights of Conv, MatMul, Gemm and recurrent operators. */
 export function toInt8Weights(
   model: OnnxModel,
   settings: RewriteSettings = rewriteDefaults,
@@ -77,7 +77,7 @@ function isWorthwhile(
   return false;
 }
 
-/** The name of the int8 weight as FP32; its DequantizeLinear is appended where it is the first. */
+/** The name of the 8-bit weight as FP32; its DequantizeLinear is appended where it is the first. */
 export function dequantized(
   name: string,
   axis: number | undefined,
@@ -88,12 +88,12 @@ export function dequantized(
     const weight = scope.weight(name);
     if (weight === undefined) return name;
     const { values, scales, dims } = quantiseWeight(weight, axis);
-    const fresh = scope.names.fresh(`${name}_int8`);
-    scope.add(makeTensor(fresh, 'INT8', dims, values));
+    const fresh = scope.names.fresh(`${name}_uint8`);
+    scope.add(makeTensor(fresh, 'UINT8', dims, values));
     const scaleDims = axis === undefined ? [] : [scales.length];
     scope.add(makeTensor(`${fresh}_scale`, 'FLOAT', scaleDims, scales));
-    const zeros = new Int8Array(scales.length);
-    scope.add(makeTensor(`${fresh}_zero`, 'INT8', scaleDims, zeros));
+    const zeros = new Uint8Array(scales.length).fill(weightZero);
+    scope.add(makeTensor(`${fresh}_zero`, 'UINT8', scaleDims, zeros));
     const inputs = [fresh, `${fresh}_scale`, `${fresh}_zero`];
     const attributes = axis === undefined ? {} : { axis };
     made.push(makeNode('DequantizeLinear', inputs, [`${fresh}_float`], attributes));

@@ -64,6 +64,12 @@ describe('a dispatcher that places a query', () => {
     expect(stage.commands).to.deep.equal(['w1 load-variant']);
   });
 
+  it('names the nearest SLO when a hard one was over before anything could run', () => {
+    const hard = { slo: { latencyMs: 5 }, onMiss: 'reject' } as const;
+    stage.report('w1', { 'small-1': {} }).submit('q1', { ...hard, receivedAgoMs: 6 });
+    expect(stage.answers).to.deep.equal(['q1 slo_infeasible']);
+  });
+
   it('spreads by its own sends before any report comes', () => {
     stage.report('w1', { 'small-1': {} }).report('w2', { 'small-1': {} });
     for (let at = 0; at < 6; at += 1) stage.submit(`q${at}`);

@@ -4,6 +4,7 @@ import { Tensor } from 'onnxruntime-node';
 import { expect } from 'chai';
 
 import { checkModel } from '../../../../nodes/onnx/check-model.ts';
+import { elementTypes } from '../../../../nodes/onnx/element-types.ts';
 import { factsOf } from '../../../../nodes/onnx/facts.ts';
 import type { OnnxModel } from '../../../../nodes/onnx/model.ts';
 import { makeMessage } from '../../../../nodes/onnx/proto.ts';
@@ -65,6 +66,20 @@ describe('rewrites', () => {
     const x = floatTensor([2, 8], random(16));
     const want = floatsOf((await runBytes(old, { x }))['y']);
     expect(relativeError(want, floatsOf((await runBytes(rewritten, { x }))['y']))).to.be.below(0.1);
+  });
+
+  it('keep 8-bit weights as uint8: int8 ones saturate on processors without VNNI', () => {
+    const ranges = new Map(['x', 'y'].map((name) => [name, { min: -1, max: 1 }]));
+    const rewritten = [
+      toDynamicInt8(modelWith(matmul), settings),
+      toInt8Weights(modelWith(matmul), settings),
+      toStaticInt8(modelWith(matmul), ranges, settings),
+    ];
+    for (const each of rewritten) {
+      const { initializer } = made(each).proto.graph;
+      const types = initializer.map(({ dataType }) => dataType);
+      expect(types).to.include(elementTypes.UINT8).and.not.to.include(elementTypes.INT8);
+    }
   });
 
   it('refuse a model in which nothing would change', () => {
