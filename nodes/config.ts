@@ -16,11 +16,10 @@ import { selectionPolicies } from '../actors/policy/selection/index.ts';
 import { reloadPolicy } from '../actors/worker/behaviour.ts';
 import { ConfigInvalid, messageOf } from '../runtime/errors.ts';
 import { engineConfigSchema } from './engine/config.ts';
-import { agentConfigSchema } from './adapters/provisioners/agent.ts';
 import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
-import { fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
+import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 
 const count = z.int().min(1);

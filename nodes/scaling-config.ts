@@ -80,3 +80,12 @@ export const fleetConfigSchema = z.object({
 });
 
 export type FleetSettings = z.infer<typeof fleetConfigSchema>;
+
+export const agentConfigSchema = z.object({
+  reportMs: z.number().positive().default(1_000),
+  /** Below this a worker is refused: it could load nothing. */
+  workerMemoryMinBytes: z
+    .int()
+    .min(1)
+    .default(256 * 1024 * 1024),
+});

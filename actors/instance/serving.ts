@@ -4,7 +4,7 @@
  */
 
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
-import { coarseLatencyMs, DemandCount } from '../domain/demand.ts';
+import { coarseLatencyMs, type DemandCount } from '../domain/demand.ts';
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
 import type { Variant } from '../domain/variant.ts';

@@ -3,8 +3,6 @@
  * never beyond the cores and the memory that the agent was given, and says what has become of them.
  */
 
-import { z } from 'zod';
-
 import type {
   FleetMessage,
   ProvisionerCommand,
@@ -14,15 +12,6 @@ import { type Ref, refOf } from '../../../runtime/actor.ts';
 import { assertNever } from '../../../runtime/assert.ts';
 import type { Node } from '../../node.ts';
 import { type SpawnedWorker, spawnWorker, type WorkerProcessOptions } from '../worker-process.ts';
-
-export const agentConfigSchema = z.object({
-  reportMs: z.number().positive().default(1_000),
-  /** Below this a worker is refused: it could load nothing. */
-  workerMemoryMinBytes: z
-    .int()
-    .min(1)
-    .default(256 * 1024 * 1024),
-});
 
 export interface AgentOptions {
   readonly node: Pick<Node, 'name' | 'host' | 'clock' | 'log' | 'config'>;
