@@ -1,5 +1,5 @@
 /**
- * Scaling for real, with a report: processes of ours on a nats-server, the zoo's heavy architecture,
+ * Scaling for real, with a report: our processes on a nats-server, the zoo's heavy architecture,
  * workers of one core each started by an agent. Prints one JSON document, writes an SVG.
  *
  *     node dist/bench/scaling.js ramp|interference|kills [--seconds N] [--out FILE.svg]

@@ -44,7 +44,8 @@ function panelOf({ title, lines }: Panel, top: number, endS: number): string[] {
     `<text x="${String(left)}" y="${String(top + 4)}" font-weight="bold">${escaped(title)}</text>`,
     `<text x="${String(left - 6)}" y="${String(y(most) + 8)}" text-anchor="end">` +
       `${most.toPrecision(3)}</text>`,
-    `<polyline points="${axis} ${String(width - right)},${String(y(0))}" fill="none" stroke="#999"/>`,
+    `<polyline points="${axis} ${String(width - right)},${String(y(0))}" fill="none" ` +
+      'stroke="#999"/>',
     ...lines.flatMap(({ name, points }, at) => {
       const colour = colours[at % colours.length] ?? 'black';
       const path = points

@@ -10,7 +10,7 @@ import type { WorkerId } from '../domain/worker.ts';
 import { agentPrefix, commandPrefix, type Context, type Fleet, provisionerOf } from './fleet.ts';
 import type { FleetMessage, ProvisionerCommand, WorkerWanted } from './protocol.ts';
 
-/** Orders up to `count` workers, as many as there is room for. Returns how many, and why no more. */
+/** Orders up to `count` workers, as there is room; returns how many, and why no more. */
 export function order(
   fleet: Fleet,
   kind: HardwareKind,

@@ -1,6 +1,7 @@
 /**
  * A worker's engine hosts: one that innocent variants share, one for each suspect, and one for each
- * core that an instance was moved to. Started when a load needs them, so a host that died is replaced by the next load and not before.
+ * core that an instance was moved to. Started when a load needs them, so a host that died is
+ * replaced by the next load and not before.
  */
 
 import { accessSync, constants } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The fleet-autoscaler of the controller's node, with the user's provisioner where there is one. */
+/** The fleet-autoscaler of the controller's node, with the user's provisioner if there is one. */
 
 import { type FleetConfig, fleetAutoscalerSpec } from '../../actors/fleet-autoscaler/behaviour.ts';
 import { createCommandProvisioner } from '../adapters/provisioners/command.ts';

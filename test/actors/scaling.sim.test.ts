@@ -49,7 +49,10 @@ function everyAnswer(system: SimulatedSystem, sent: number): void {
 }
 
 for (const seed of seeds) {
-  describe(`scaling in a system of seed ${seed}`, () => {
+  describe(`scaling in a system of seed ${seed}`, function () {
+    // Tens of seconds of virtual time: some of real time where others keep the machine busy.
+    this.timeout(60_000);
+
     it('replicates under load, and lets go of what is idle after', () => {
       const system = systemOf(seed, {}).run(100);
       // 100 a second saturate one instance; two cores run two.

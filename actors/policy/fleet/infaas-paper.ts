@@ -124,11 +124,12 @@ function removalOf(
     const sinceMs = before[worker.id] ?? view.nowMs;
     spareSinceMs[worker.id] = sinceMs;
     if (view.nowMs - sinceMs < view.rules.releaseAfterMs) continue;
+    const spareS = String(Math.round((view.nowMs - sinceMs) / 1000));
     return {
       action: { do: 'remove', workerId: worker.id, moves },
       subject: worker.id,
       chosen: `remove ${worker.id}`,
-      why: `little used for ${String(Math.round((view.nowMs - sinceMs) / 1000))} s, and all that serves there fits elsewhere`,
+      why: `little used for ${spareS} s, and all that serves there fits elsewhere`,
       seen: { utilisation: worker.utilisation, moves: moves.length, workers: workers.length },
       rejected: [],
     };

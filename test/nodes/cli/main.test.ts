@@ -12,6 +12,7 @@ const listed = [
   'controller',
   'worker',
   'gateway',
+  'agent',
   'tasks',
   'architectures',
   'variants',
@@ -20,7 +21,7 @@ const listed = [
   'query',
   'load',
 ];
-const later = ['register', 'unregister', 'explain', 'quote', 'offline', 'simulate', 'agent'];
+const later = ['register', 'unregister', 'explain', 'quote', 'offline', 'simulate'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {
