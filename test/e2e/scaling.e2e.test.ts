@@ -13,14 +13,16 @@ import { childrenOf, eventually, isAlive, type Process, Stage } from './processe
 import { QueryStream } from './stream.ts';
 
 /** Only the heavy architecture is that accurate: 14 ms on an idle core. */
-const heavy = { slo: { accuracyMin: 99.5 }, timeoutMs: 20_000 };
+const heavy = { slo: { accuracyMin: 99.5 }, timeoutMs: 60_000 };
 const light = { slo: { accuracyMin: 98 }, timeoutMs: 20_000 };
 
 const quick = {
   // Processes that start take the others' cores for longer than three beats on a busy machine.
   bus: { missedMax: 12 },
   fleet: { tickMs: 500, youngMs: 1_000, rules: { releaseAfterMs: 3_000 } },
-  monitor: { rules: { batchesMin: 4 } },
+  // As much of a core as the neighbours get, so that a busy machine slows it and no more.
+  engine: { nice: 0 },
+  monitor: { rules: { batchesMin: 3 } },
   worker: { scaling: { rules: { rememberMs: 3_000, downSlotsMin: 2, idleAfterMs: 3_000 } } },
 };
 
@@ -71,7 +73,7 @@ describe('a system that scales', function () {
 
   async function everyQueryHasOneAnswer(stream: QueryStream): Promise<void> {
     stream.pause();
-    await eventually('every query is answered', () => stream.answered === stream.sent, 30_000);
+    await eventually('every query is answered', () => stream.answered === stream.sent, 65_000);
     expect(stream.doubled()).to.deep.equal([]);
   }
 
@@ -105,7 +107,7 @@ describe('a system that scales', function () {
     }
     await eventually('both workers join', async () => (await workersOf(controller)) === 2);
     const stream = await QueryStream.open(String(controller.ready['url']));
-    stream.start(10, heavy);
+    stream.start(6, heavy);
     const last = (): string | undefined =>
       [...stream.answers.values()].at(-1)?.[0]?.servedBy?.worker;
     await eventually('queries are answered', () => stream.answered > 10);

@@ -97,7 +97,7 @@ describe('an agent', () => {
     ]);
     await add('b', 4);
     expect(spawned.map(({ cores }) => cores)).to.deep.equal(['0,1,2', '0,1,2,3']);
-    await send({ type: 'provisioner.remove-worker', name: 'b' } as ProvisionerCommand);
+    await send({ type: 'provisioner.remove-worker', name: 'b' });
     expect(told.filter(({ type }) => type === 'fleet.worker-ended')).to.have.length(2);
   });
 
