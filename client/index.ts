@@ -14,16 +14,18 @@ import type {
   VariantDescription,
   WorkerDescription,
 } from '../actors/domain/fleet-description.ts';
+import type { Explanation, Quote } from '../actors/domain/explanation.ts';
 import { queryError } from '../actors/domain/outcome.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { ClientError } from './client-error.ts';
 import { openNats } from './nats-transport.ts';
 import { buildRequest, type Query } from './request.ts';
-import { failure, type Operation, type Transport } from './transport.ts';
+import { failure, type FleetOperation, type Operation, type Transport } from './transport.ts';
 import { openWebSocket } from './websocket-transport.ts';
 
 export type { Answer, OutputTensor, RefusedAnswer, ServedAnswer } from './answer.ts';
 export type { Query, TensorData, TensorInput } from './request.ts';
+export type { Attempt, Considered, Explanation, Quote } from '../actors/domain/explanation.ts';
 export { ClientError } from './client-error.ts';
 
 export interface ConnectOptions {
@@ -44,8 +46,17 @@ export interface FleetFilter {
   readonly architecture?: string;
 }
 
+/** What a quote is asked for: a query without its inputs. */
+export interface QuoteRequest extends Pick<
+  Query,
+  'task' | 'dataset' | 'architecture' | 'variant' | 'slo' | 'onMiss'
+> {
+  /** Rows that the query would have; default 1. */
+  readonly batch?: number;
+}
+
 const defaultTimeoutMs = 30_000;
-const describeTimeoutMs = 10_000;
+const consultTimeoutMs = 10_000;
 const defaultConnectTimeoutMs = 5_000;
 
 /**
@@ -139,20 +150,34 @@ export class InfaasClient {
     return this.describe('instances', filter);
   }
 
+  /** Why a query went where it went; `queryId` is its answer's. Throws ClientError. */
+  async explain(queryId: string): Promise<Explanation> {
+    return (await this.consult('explain', { queryId }, 'explanation')) as Explanation;
+  }
+
+  /** What a query would get now, without running it. Throws ClientError. */
+  async quote(asked: QuoteRequest): Promise<Quote> {
+    return (await this.consult('quote', { ...asked }, 'quote')) as Quote;
+  }
+
   /** Queries in flight are answered `unavailable`. */
   close(): Promise<void> {
     return this.transport.close();
   }
 
-  private async describe<T>(
-    operation: Exclude<Operation, 'query'>,
-    filter: FleetFilter,
-  ): Promise<readonly T[]> {
+  private async describe<T>(operation: FleetOperation, filter: FleetFilter): Promise<readonly T[]> {
+    return (await this.consult(operation, { ...filter }, operation)) as readonly T[];
+  }
+
+  private async consult(
+    operation: Operation,
+    body: Readonly<Record<string, unknown>>,
+    field: string,
+  ): Promise<object> {
     const id = this.nextId();
-    const body = { ...filter };
-    const answer = await this.transport.request(operation, id, body, describeTimeoutMs);
-    const rows = answer[operation];
-    if (answer.ok && Array.isArray(rows)) return rows as readonly T[];
+    const answer = await this.transport.request(operation, id, body, consultTimeoutMs);
+    const given = answer[field];
+    if (answer.ok && typeof given === 'object' && given !== null) return given;
     throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));
   }
 

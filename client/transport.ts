@@ -5,7 +5,9 @@
 
 import { type OutcomeCode, type QueryError, queryError } from '../actors/domain/outcome.ts';
 
-export type Operation = 'query' | 'tasks' | 'architectures' | 'variants' | 'workers' | 'instances';
+export type FleetOperation = 'tasks' | 'architectures' | 'variants' | 'workers' | 'instances';
+
+export type Operation = 'query' | 'explain' | 'quote' | FleetOperation;
 
 /** An answer as it arrived, its tensors still bytes. */
 export interface WireAnswer {

@@ -1,36 +1,36 @@
 /**
- * The configuration: every limit of the system in one schema, with its default and unit.
- *
- * Precedence: flags > `INFAAS_*` environment > file > defaults. A flag or variable names a setting
- * by its path, `INFAAS_DISPATCHER_IN_FLIGHT_MAX` is `dispatcher.inFlightMax`.
+ * The configuration: every limit of the system in one schema, with its default and unit. All
+ * objects are strict: `load-config.ts` refuses what is not here, and knows where settings come
+ * from.
  */
 
-import { readFileSync } from 'node:fs';
-
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
 import { defaultStateRules } from '../actors/domain/instance.ts';
 import { batchPolicies } from '../actors/policy/batching/index.ts';
 import { selectionPolicies } from '../actors/policy/selection/index.ts';
 import { reloadPolicy } from '../actors/worker/behaviour.ts';
-import { ConfigInvalid, messageOf } from '../runtime/errors.ts';
 import { engineConfigSchema } from './engine/config.ts';
 import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
 
-const controllerConfig = z.object({
+const controllerConfig = z.strictObject({
   mailboxMax: count.default(10_000),
   nodesMax: count.default(10_000),
 });
 
-const dispatcherConfig = z.object({
+const dispatcherConfig = z.strictObject({
   mailboxMax: count.default(20_000),
   inFlightMax: count.default(10_000),
   inFlightPerTenantMax: count.default(10_000),
@@ -39,12 +39,16 @@ const dispatcherConfig = z.object({
   /** Placements that may end with the death of what held the query. */
   attemptsMax: count.default(2),
   lossesMax: count.default(8),
+  /** Recent queries whose decisions `explain` can tell, some 2 KB each; 0: none. */
+  explainedMax: z.int().min(0).default(2_000),
   selection: policyName(selectionPolicies, 'cheapest'),
   /** Expected way to an instance and back. */
   hopMs: z.number().min(0).default(0.5),
+  /** How long queries wait for a lost bus before they are refused. */
+  busOutageMs: milliseconds.default(3_000),
 });
 
-const instanceConfig = z.object({
+const instanceConfig = z.strictObject({
   queueMax: count.default(2_000),
   mailboxMax: count.default(4_000),
   batching: policyName(batchPolicies, 'adaptive'),
@@ -53,12 +57,12 @@ const instanceConfig = z.object({
   hangFactor: z.number().min(1).default(50),
 });
 
-const monitorConfig = z.object({
+const monitorConfig = z.strictObject({
   windowMs: milliseconds.default(1_000),
   reportMs: milliseconds.default(250),
   mailboxMax: count.default(10_000),
   rules: z
-    .object({
+    .strictObject({
       overloadSets: z.number().default(defaultStateRules.overloadSets),
       overloadClears: z.number().default(defaultStateRules.overloadClears),
       backlogSetsMs: milliseconds.default(defaultStateRules.backlogSetsMs),
@@ -72,12 +76,12 @@ const monitorConfig = z.object({
     .prefault({}),
 });
 
-const workerConfig = z.object({
+const workerConfig = z.strictObject({
   mailboxMax: count.default(20_000),
   instancesMax: count.default(256),
-  /** Instances to keep of each variant, by variant name. */
   /** How long a closing worker waits for what it runs. */
   drainMs: z.int().min(0).default(10_000),
+  /** Instances to keep of each variant, by variant name. */
   preload: z.record(z.string(), count).default({}),
   /** An instance that no query came to for this long may give way to a load. */
   evictAfterMs: milliseconds.default(5_000),
@@ -87,16 +91,27 @@ const workerConfig = z.object({
   /** Memory a worker needs before anything is loaded. */
   baseMemoryBytes: count.default(200 * 1024 * 1024),
   reload: z
-    .object({
+    .strictObject({
       restartsMax: count.default(reloadPolicy.restartsMax),
       withinMs: milliseconds.default(reloadPolicy.withinMs),
     })
     .prefault({}),
 });
 
-const busConfig = z.object({
+/** Worker processes that `infaas up` keeps: how often one may end by itself. */
+const processesConfig = z.strictObject({
+  restartsMax: count.default(5),
+  withinMs: milliseconds.default(60_000),
+  initialMs: milliseconds.default(100),
+  factor: z.number().min(1).default(3),
+  maxMs: milliseconds.default(5_000),
+});
+
+const busConfig = z.strictObject({
   beatMs: milliseconds.default(250),
   missedMax: count.default(3),
+  /** One message between nodes: a query with its inputs, an answer. The same on all nodes. */
+  messageBytesMax: count.default(64 * 1024 * 1024),
 });
 
 export const configSchema = z.strictObject({
@@ -111,8 +126,12 @@ export const configSchema = z.strictObject({
   lab: labConfigSchema.prefault({}),
   gateway: gatewayConfigSchema.prefault({}),
   bus: busConfig.prefault({}),
+  processes: processesConfig.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
+  store: storeConfigSchema.prefault({}),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;
@@ -123,58 +142,4 @@ function policyName<T extends Readonly<Record<string, unknown>>>(
 ) {
   const names = Object.keys(policies) as (keyof T & string)[];
   return z.enum(names as [keyof T & string, ...(keyof T & string)[]]).default(fallback as never);
-}
-
-export interface ConfigSources {
-  readonly file?: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
-/**
- * Reads file and environment over the defaults; throws ConfigInvalid naming what is wrong where.
- */
-export function loadConfig(sources: ConfigSources): Config {
-  const written = sources.file === undefined ? {} : readConfigFile(sources.file);
-  const merged = applyEnvironment(written, sources.environment);
-  const parsed = configSchema.safeParse(merged);
-  if (parsed.success) return parsed.data;
-  const where = sources.file ?? 'the environment';
-  throw new ConfigInvalid(`${where}: ${z.prettifyError(parsed.error)}`, where);
-}
-
-type Settings = Record<string, Record<string, unknown>>;
-
-function readConfigFile(file: string): Settings {
-  try {
-    const written: unknown = parseYaml(readFileSync(file, 'utf8'));
-    return (written ?? {}) as Settings;
-  } catch (error) {
-    throw new ConfigInvalid(`cannot read ${file}: ${messageOf(error)}`, file, error);
-  }
-}
-
-const prefix = 'INFAAS_';
-
-function applyEnvironment(written: Settings, environment: ConfigSources['environment']): Settings {
-  const merged: Settings = { ...written };
-  for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(prefix) || value === undefined) continue;
-    const [section, ...words] = name.slice(prefix.length).toLowerCase().split('_');
-    if (section === undefined || words.length === 0 || !(section in configSchema.shape)) continue;
-    const key = words.map((word, at) => (at === 0 ? word : capitalised(word))).join('');
-    merged[section] = { ...merged[section], [key]: scalarOf(value) };
-  }
-  return merged;
-}
-
-function capitalised(word: string): string {
-  return word.charAt(0).toUpperCase() + word.slice(1);
-}
-
-function scalarOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }

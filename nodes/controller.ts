@@ -1,11 +1,12 @@
 /** The root of the controller's node, which holds a gateway too. */
 
-import { controllerNode, openMembership } from './membership.ts';
+import { controllerNode, findNameFree, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode } from './node.ts';
-import { addController, registerModels } from './parts/controller-part.ts';
+import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, openGateways } from './parts/gateway-part.ts';
 import { addFleet } from './parts/fleet-part.ts';
+import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
 export interface ControllerSettings extends ListenSettings {
@@ -26,27 +27,34 @@ export async function startController(settings: ControllerSettings): Promise<Run
     logLevel: settings.logLevel ?? defaultLogLevel,
     natsUrl: settings.nats,
   });
-  const membership = openMembership(node);
-  const controller = addController(node, settings.dataDir);
-  addFleet(node, settings.nats);
-  const dispatcher = addDispatcher(node, membership);
-  const count = await registerModels(node, controller, variants);
-  const gateway = await openGateways(node, dispatcher, settings);
-  return {
-    describe: () =>
-      `controller with ${String(count)} variants given, ` +
-      `gateway at ${gateway.url}, on ${settings.nats}`,
-    facts: {
-      name: controllerNode,
-      url: gateway.url,
-      httpUrl: gateway.httpUrl,
-      natsUrl: settings.nats,
-    },
-    failed: node.failed,
-    close: async () => {
-      await gateway.close();
+  return openOrClose(async (opened) => {
+    const parts: { controller?: ControllerPart } = {};
+    opened.push(async () => {
       await node.close();
-      await controller.close();
-    },
-  };
+      // The actors have written their last by now.
+      await parts.controller?.close();
+    });
+    const membership = openMembership(node);
+    await findNameFree(node);
+    const controller = await addController(node, settings.dataDir);
+    parts.controller = controller;
+    addFleet(node, settings.nats);
+    const dispatcher = addDispatcher(node, membership);
+    const count = await registerModels(node, controller, variants);
+    const gateway = await openGateways(node, dispatcher, settings);
+    opened.push(() => gateway.close());
+    return {
+      describe: () =>
+        `controller with ${String(count)} variants given, ` +
+        `gateway at ${gateway.url}, on ${settings.nats}`,
+      facts: {
+        name: controllerNode,
+        url: gateway.url,
+        httpUrl: gateway.httpUrl,
+        natsUrl: settings.nats,
+      },
+      failed: node.failed,
+      close: opened.close,
+    };
+  });
 }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { openMembership } from './membership.ts';
 import { createNode } from './node.ts';
 import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
 export interface GatewaySettings extends ListenSettings {
@@ -21,17 +22,18 @@ export async function startGateway(settings: GatewaySettings): Promise<RunningNo
     logLevel: settings.logLevel ?? defaultLogLevel,
     natsUrl: settings.nats,
   });
-  const membership = openMembership(node);
-  const dispatcher = addDispatcher(node, membership);
-  await membership.join();
-  const gateway = await openGateways(node, dispatcher, settings);
-  return {
-    describe: () => `gateway ${name} at ${gateway.url} on ${settings.nats}`,
-    facts: { name, url: gateway.url, httpUrl: gateway.httpUrl, natsUrl: settings.nats },
-    failed: node.failed,
-    close: async () => {
-      await gateway.close();
-      await node.close();
-    },
-  };
+  return openOrClose(async (opened) => {
+    opened.push(() => node.close());
+    const membership = openMembership(node);
+    const dispatcher = addDispatcher(node, membership);
+    await membership.join();
+    const gateway = await openGateways(node, dispatcher, settings);
+    opened.push(() => gateway.close());
+    return {
+      describe: () => `gateway ${name} at ${gateway.url} on ${settings.nats}`,
+      facts: { name, url: gateway.url, httpUrl: gateway.httpUrl, natsUrl: settings.nats },
+      failed: node.failed,
+      close: opened.close,
+    };
+  });
 }

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { refOf } from '../runtime/actor.ts';
+import { NodeRefused } from '../runtime/errors.ts';
 import type { ControllerMessage, JoinOutcome } from '../actors/controller/protocol.ts';
 import type { FleetMessage } from '../actors/fleet-autoscaler/protocol.ts';
 import type { Node } from './node.ts';
@@ -17,11 +18,16 @@ export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/contr
 
 const askAgainMs = 500;
 const stillWaitingMs = 3_000;
+/** One beat may be late. */
+const listenBeats = 2;
 
 export interface Membership {
   /** What lives here, told to the controller at each attachment. */
   readonly attachments: ControllerMessage[];
-  /** Resolves when the node has its first epoch; at once where it has one without asking. */
+  /**
+   * Resolves when the node has its first epoch; at once where it has one without asking. Rejects
+   * with why it cannot have one.
+   */
   join(): Promise<void>;
 }
 
@@ -43,7 +49,8 @@ export function openMembership(node: Node): Membership {
     if (outcome.requestId !== asking) return;
     asking = undefined;
     if (outcome.type === 'node.join-refused') {
-      node.fail(new Error(`the controller refused this node: ${outcome.message}`));
+      const message = `the controller refused this node: ${outcome.message}`;
+      node.fail(new NodeRefused(message, node.name));
       return;
     }
     if (outcome.epoch > host.epoch) remoting?.setEpoch(outcome.epoch);
@@ -82,11 +89,28 @@ export function openMembership(node: Node): Membership {
     attachments,
     join: async () => {
       if (host.epoch > 0) return;
-      const firstJoin = new Promise<void>((resolve) => {
+      const firstJoin = new Promise<void>((resolve, reject) => {
         joined = resolve;
+        void node.failed.then(reject);
       });
       askAnew();
       await firstJoin;
     },
   };
+}
+
+/**
+ * A controller has nobody to ask: it listens whether another one beats before it takes an epoch
+ * that would end that one. Rejects when it hears one.
+ */
+export async function findNameFree(node: Node): Promise<void> {
+  if (node.remoting === undefined) return;
+  const listenMs = listenBeats * node.config.bus.beatMs;
+  const heard = new Promise<undefined>((resolve) => {
+    node.clock.schedule(listenMs, () => {
+      resolve(undefined);
+    });
+  });
+  const failure = await Promise.race([node.failed, heard]);
+  if (failure !== undefined) throw failure;
 }

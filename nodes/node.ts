@@ -7,6 +7,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 
 import type { ActorHost, Address } from '../runtime/actor.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { NodeRefused } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/log.ts';
 import { createNactHost } from '../runtime/nact-host.ts';
 import { createRemoting, type Remoting } from '../runtime/remote.ts';
@@ -16,6 +17,7 @@ import { connectNatsBus, type NatsBus } from './adapters/nats-bus.ts';
 import { createPrometheusMetrics, type PrometheusMetrics } from './adapters/prometheus.ts';
 import { createSystemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
+import { refuseTooLarge } from './refuse-too-large.ts';
 import { bodyDecoders } from './wire-schemas.ts';
 
 export interface NodeOptions {
@@ -36,6 +38,8 @@ export interface Node {
   readonly log: Logger;
   readonly metrics: PrometheusMetrics;
   readonly config: Config;
+  /** Without the credentials that it may hold. */
+  readonly natsUrl: string | undefined;
   readonly bus: NatsBus | undefined;
   readonly remoting: Remoting | undefined;
   /** Rejects never, resolves when this node must end: why, for people. */
@@ -43,6 +47,8 @@ export interface Node {
   fail(error: Error): void;
   /** Without this root actor the node is of no use: when it ends, the node does. */
   failWith(actor: Address): void;
+  /** What keeps this node from being ready, by part: `/readyz` says it. */
+  readonly troubles: Map<string, string>;
   /** Called when this process stood still so long that it has to join again. */
   onStalled: (() => void) | undefined;
   /** True from `close` on: whoever asks again and again stops asking. */
@@ -67,12 +73,14 @@ export async function createNode(options: NodeOptions): Promise<Node> {
   });
   const node: Node = {
     ...{ name, kind, incarnation, host, clock, log, metrics, config, bus, failed, fail },
+    natsUrl: options.natsUrl?.replace(/\/\/[^@/,]*@/g, '//'),
     failWith: (actor) => {
       host.watch(actor, ({ address, detail }) => {
         if (!node.closing) fail(new Error(`${address.path} of ${name} ended: ${detail}`));
       });
     },
     remoting: undefined,
+    troubles: new Map(),
     onStalled: undefined,
     closing: false,
     close: async () => {
@@ -90,11 +98,21 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     ...{ host, bus, clock, log, metrics, node: name, kind, incarnation, decoders: bodyDecoders },
     beatMs: config.bus.beatMs,
     missedMax: config.bus.missedMax,
+    messageBytesMax: config.bus.messageBytesMax,
+    refuseTooLarge,
     onSuperseded: (epoch) => {
-      const taken = `another process took over the name "${name}" (epoch ${String(epoch)})`;
-      fail(new Error(`${taken}; give one of them another --name`));
+      fail(new NodeRefused(namesakeText(options, epoch, host.epoch), name));
     },
     onStalled: () => node.onStalled?.(),
   });
   return Object.assign(node, { remoting });
+}
+
+/** The controller has no other name, so there it is the system that exists already. */
+function namesakeText({ name, kind }: NodeOptions, epoch: number, ours: number): string {
+  const who = `a node named "${name}" (epoch ${String(epoch)})`;
+  if (ours > 0) return `${who} took over from this one; give one of them another --name`;
+  return kind === 'controller'
+    ? 'a controller is running already on this NATS server; stop it first, or use another server'
+    : `${who} is running already; choose another --name, or stop it`;
 }

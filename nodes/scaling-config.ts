@@ -15,12 +15,12 @@ const milliseconds = z.number().positive();
 const share = z.number().min(0).max(1);
 const policyNames = Object.keys(scalingPolicies) as [ScalingPolicyName, ...ScalingPolicyName[]];
 
-export const scalingConfigSchema = z.object({
+export const scalingConfigSchema = z.strictObject({
   policy: z.enum(policyNames).default('steady'),
   tickMs: milliseconds.default(1_000),
   mailboxMax: z.int().min(1).default(1_000),
   rules: z
-    .object({
+    .strictObject({
       headroomMin: z.number().min(1).default(defaultScalingRules.headroomMin),
       loadWeightPerS: z.number().min(0).default(defaultScalingRules.loadWeightPerS),
       downMargin: z.number().min(1).default(defaultScalingRules.downMargin),
@@ -31,7 +31,7 @@ export const scalingConfigSchema = z.object({
     })
     .prefault({}),
   mitigation: z
-    .object({
+    .strictObject({
       idleCoreBelow: share.default(defaultMitigationRules.idleCoreBelow),
       movesPauseMs: milliseconds.default(defaultMitigationRules.movesPauseMs),
       movesPauseMaxMs: milliseconds.default(defaultMitigationRules.movesPauseMaxMs),
@@ -42,19 +42,23 @@ export const scalingConfigSchema = z.object({
 const fleetPolicyNames = Object.keys(fleetPolicies) as [FleetPolicyName, ...FleetPolicyName[]];
 const count = z.int().min(0);
 const limits = z
-  .object({ min: count.default(0), max: count.default(1_000) })
+  .strictObject({ min: count.default(0), max: count.default(1_000) })
   .refine(({ min, max }) => min <= max, 'min is greater than max');
 
-export const fleetConfigSchema = z.object({
+export const fleetConfigSchema = z.strictObject({
   policy: z.enum(fleetPolicyNames).default('infaas-paper'),
   tickMs: milliseconds.default(2_000),
   mailboxMax: z.int().min(1).default(10_000),
   /** Workers that there are to be, and may be, with each kind of hardware. */
   limits: z
-    .object({ cpu: limits.prefault({}), cuda: limits.prefault({}), webgpu: limits.prefault({}) })
+    .strictObject({
+      cpu: limits.prefault({}),
+      cuda: limits.prefault({}),
+      webgpu: limits.prefault({}),
+    })
     .prefault({}),
   rules: z
-    .object({
+    .strictObject({
       utilisationSets: share.default(defaultFleetRules.utilisationSets),
       overloadedShare: share.default(defaultFleetRules.overloadedShare),
       stepMax: z.int().min(1).default(defaultFleetRules.stepMax),
@@ -81,7 +85,7 @@ export const fleetConfigSchema = z.object({
 
 export type FleetSettings = z.infer<typeof fleetConfigSchema>;
 
-export const agentConfigSchema = z.object({
+export const agentConfigSchema = z.strictObject({
   reportMs: z.number().positive().default(1_000),
   /** Below this a worker is refused: it could load nothing. */
   workerMemoryMinBytes: z

@@ -3,7 +3,7 @@
  * everything is this process and its engine hosts; with more, each worker is a process of its own.
  */
 
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 
@@ -11,16 +11,19 @@ import type { FleetConfig } from '../actors/fleet-autoscaler/behaviour.ts';
 import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
-import { spawnWorker, type SpawnedWorker } from './adapters/worker-process.ts';
+import { type KeptWorker, keepWorker } from './adapters/kept-worker.ts';
+import type { OnnxEngine } from './adapters/onnx-engine.ts';
 import { type Agent, startAgent } from './adapters/provisioners/agent.ts';
-import { controllerNode, fleetRef, openMembership } from './membership.ts';
+import { spawnWorker } from './adapters/worker-process.ts';
+import { controllerNode, findNameFree, fleetRef, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode, type Node } from './node.ts';
-import { addController, registerModels } from './parts/controller-part.ts';
+import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, openGateways } from './parts/gateway-part.ts';
 import { addFleet } from './parts/fleet-part.ts';
+import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
-import { addWorker, parseBytes, parseCores, type WorkerSlice } from './parts/worker-part.ts';
+import { addWorker, parseCores, sliceOf, type WorkerSlice } from './parts/worker-part.ts';
 
 export interface SystemSettings extends ListenSettings, WorkerSlice {
   readonly zoo: boolean;
@@ -53,45 +56,47 @@ interface ChosenBus {
 export async function startSystem(settings: SystemSettings): Promise<RunningSystem> {
   const config = configOf(settings);
   const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
+  const most = mostWorkers(settings);
+  const slice = sliceOf(settings, most * config.worker.baseMemoryBytes);
   const coresByWorker = splitCores(settings);
   const logLevel = settings.logLevel ?? defaultLogLevel;
   const bus = await chooseBus(settings, logLevel);
-  const opened: (() => Promise<unknown>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const end of opened.splice(0).reverse()) await end();
-  };
-  if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
-  try {
+  return openOrClose(async (opened) => {
+    if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
     const node = await createNode({
       ...{ name: controllerNode, kind: 'controller' as const, config, logLevel },
       natsUrl: bus.url,
     });
+    const parts: { controller?: ControllerPart; engine?: OnnxEngine } = {};
+    opened.push(async () => {
+      await node.close();
+      // The actors have said their last by now.
+      await parts.engine?.shutdown();
+      await parts.controller?.close();
+    });
     const membership = openMembership(node);
-    const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
-    opened.push(() => controller.close());
-    const [ownCores] = coresByWorker;
+    // On a server of our own there is nobody else.
+    if (bus.server === undefined) await findNameFree(node);
+    const controller = await addController(node, settings.dataDir ?? join('.infaas', 'store'));
+    parts.controller = controller;
+    const memoryBytes = Math.floor(slice.memoryBytes / most);
     if (settings.workers === 1) {
-      const slice = { memory: settings.memory, cores: ownCores ?? settings.cores };
-      const { engine } = addWorker(node, membership, slice);
-      opened.push(() => engine.shutdown());
+      const cores = parseCores(coresByWorker[0]) ?? slice.cores;
+      parts.engine = addWorker(node, membership, { cores, memoryBytes }).engine;
     }
-    opened.push(() => node.close());
     addFleet(node, bus.url, limitsOf(settings));
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
-    const { workers } = settings;
-    const coresOfSpawned = workers === 1 ? [] : coresByWorker.slice(0, workers);
-    const spawned = coresOfSpawned.map((cores, index) =>
-      spawnWorker({
-        ...{ natsUrl: bus.url ?? '', name: `worker-${String(index + 1)}`, cores, logLevel },
-        memory: settings.memory,
-        configFile: settings.configFile,
-      }),
-    );
-    opened.push(() => Promise.all(spawned.map((worker) => worker.stop())));
-    await Promise.all(spawned.map((worker) => worker.ready));
-    const agent = addAgent(node, settings, bus.url, coresByWorker.slice(workers));
-    if (agent !== undefined) opened.push(() => agent.close());
+    const first = settings.workers === 1 ? [] : coresByWorker.slice(0, settings.workers);
+    const workers = keepWorkers(node, bus.url ?? '', first, {
+      ...settings,
+      memory: String(memoryBytes),
+    });
+    opened.push(() => Promise.all(workers.map((worker) => worker.stop())));
+    await Promise.all(workers.map((worker) => worker.ready));
+    const spare = coresByWorker.slice(settings.workers);
+    const agent = addAgent(node, settings, bus.url, spare, memoryBytes);
+    opened.push(() => agent?.close() ?? Promise.resolve());
     // Last, and so the first to close: what is in flight is answered while the workers live.
     const gateway = await openGateways(node, dispatcher, settings);
     opened.push(() => gateway.close());
@@ -101,17 +106,39 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       natsUrl: bus.url,
       busDescription: bus.description,
       variants: count,
-      failed: Promise.race([node.failed, ...spawned.map(ended)]),
-      close,
+      failed: Promise.race([node.failed, ...workers.map((worker) => worker.failed)]),
+      close: opened.close,
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }
 
-async function ended(worker: SpawnedWorker): Promise<Error> {
-  return new Error(`${worker.name} ended: ${await worker.exited}`);
+/** A worker process that dies is replaced, under its name and on its cores. */
+function keepWorkers(
+  node: Node,
+  natsUrl: string,
+  coresByWorker: readonly string[],
+  settings: SystemSettings,
+): readonly KeptWorker[] {
+  const { clock, log, config, remoting } = node;
+  const { memory, configFile, logLevel = defaultLogLevel } = settings;
+  const { restartsMax, withinMs, ...backoff } = config.processes;
+  return coresByWorker.map((cores, index) => {
+    const name = `worker-${String(index + 1)}`;
+    return keepWorker({
+      ...{ name, clock, log },
+      policy: { onFailure: 'restart', restartsMax, withinMs, backoff },
+      spawn: () => spawnWorker({ natsUrl, name, cores, memory, configFile, logLevel }),
+      ended: () => {
+        // We saw it exit, so that nobody need miss its beats first.
+        const life = remoting?.nodes().find((view) => view.node === name);
+        if (life !== undefined) remoting?.declareDown(name, life.epoch);
+      },
+    });
+  });
+}
+
+function mostWorkers({ workers, workersMax = workers }: SystemSettings): number {
+  return Math.max(workers, workersMax);
 }
 
 /** Without `--workers-max` those of the configuration hold. */
@@ -119,28 +146,25 @@ function limitsOf({ workers, workersMax }: SystemSettings): FleetConfig['limits'
   return workersMax === undefined ? {} : { cpu: { min: workers, max: workersMax } };
 }
 
-/** The built-in agent, with the cores that the first workers leave. */
+/** The built-in agent, with what the first workers leave: cores and memory of so many more. */
 function addAgent(
   node: Node,
-  settings: SystemSettings,
+  { configFile, logLevel = defaultLogLevel }: SystemSettings,
   natsUrl: string | undefined,
   spare: readonly string[],
+  workerMemoryBytes: number,
 ): Agent | undefined {
   if (natsUrl === undefined || spare.length === 0) return undefined;
-  const { workers, workersMax = workers, configFile } = settings;
-  const cores = spare.flatMap((each) => parseCores(each) ?? []);
-  const memoryBytes = parseBytes(settings.memory) ?? Math.floor(totalmem() * 0.8);
   return startAgent({
-    ...{ node, cores, fleet: fleetRef },
-    // As much for each as the first workers have.
-    memoryBytes: Math.floor((memoryBytes * (workersMax - workers)) / workersMax),
-    workers: { natsUrl, configFile, logLevel: settings.logLevel ?? defaultLogLevel },
+    ...{ node, fleet: fleetRef, workers: { natsUrl, configFile, logLevel } },
+    cores: spare.flatMap((cores) => parseCores(cores) ?? []),
+    memoryBytes: spare.length * workerMemoryBytes,
   });
 }
 
-/** Workers on one machine split its cores; they do not each advertise them all. */
+/** Workers on one machine split its cores and memory; they do not each advertise them all. */
 function splitCores(settings: SystemSettings): readonly string[] {
-  const workers = Math.max(settings.workers, settings.workersMax ?? 0);
+  const workers = mostWorkers(settings);
   if (workers === 1) return [];
   const cores = parseCores(settings.cores ?? allCores()) ?? [];
   if (workers > cores.length) {
@@ -163,7 +187,7 @@ async function chooseBus(
   logLevel: Parameters<typeof createLogger>[1],
 ): Promise<ChosenBus> {
   const asked = settings.nats;
-  const needsNats = Math.max(settings.workers, settings.workersMax ?? 0) > 1;
+  const needsNats = mostWorkers(settings) > 1;
   if (asked === 'embedded') {
     if (needsNats) throw needsNatsError(settings.workers);
     return { url: undefined, description: 'in-process', server: undefined };

@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto';
 
 import { openMembership } from './membership.ts';
 import { createNode } from './node.ts';
-import { addWorker, type WorkerSlice } from './parts/worker-part.ts';
+import { openOrClose } from './parts/opened.ts';
+import { addWorker, sliceOf, type WorkerSlice } from './parts/worker-part.ts';
 import { configOf, defaultLogLevel, type RootSettings, type RunningNode } from './parts/root.ts';
 
 export interface WorkerSettings extends RootSettings, WorkerSlice {
@@ -14,26 +15,29 @@ export interface WorkerSettings extends RootSettings, WorkerSlice {
 
 export async function startWorker(settings: WorkerSettings): Promise<RunningNode> {
   const name = settings.name ?? `worker-${randomBytes(3).toString('hex')}`;
+  const config = configOf(settings);
+  const slice = sliceOf(settings, config.worker.baseMemoryBytes);
   const node = await createNode({
-    name,
-    kind: 'worker',
-    config: configOf(settings),
+    ...{ name, kind: 'worker' as const, config },
     logLevel: settings.logLevel ?? defaultLogLevel,
     natsUrl: settings.nats,
   });
-  const membership = openMembership(node);
-  const { engine, hardware, drain } = addWorker(node, membership, settings);
-  await membership.join();
-  const units = hardware.map((kind) => `${String(kind.units)} ${kind.kind} units`).join(', ');
-  return {
-    describe: () => `worker ${name} (${units}) on ${settings.nats}`,
-    facts: { name, natsUrl: settings.nats },
-    failed: node.failed,
-    close: async () => {
+  return openOrClose(async (opened) => {
+    const membership = openMembership(node);
+    const { engine, hardware, drain } = addWorker(node, membership, slice);
+    opened.push(() => engine.shutdown());
+    opened.push(() => node.close());
+    await membership.join();
+    opened.push(() => {
       node.closing = true;
-      await drain();
-      await node.close();
-      await engine.shutdown();
-    },
-  };
+      return drain();
+    });
+    const units = hardware.map((kind) => `${String(kind.units)} ${kind.kind} units`).join(', ');
+    return {
+      describe: () => `worker ${name} (${units}) on ${settings.nats}`,
+      facts: { name, natsUrl: settings.nats },
+      failed: node.failed,
+      close: opened.close,
+    };
+  });
 }

@@ -213,11 +213,14 @@ export class ActorTree implements Omit<ActorHost, 'shutdown'>, CellGround {
     }
   }
 
-  /** A message the cell could not take: its spec's answer to the sender, or a dead letter. */
+  /**
+   * A message the cell could not take, or failed on: its spec's answer to the sender. Without one,
+   * what was not taken is a dead letter; a failure is counted as such already.
+   */
   refuse(cell: Cell, message: unknown, reason: RefusalReason): DeadLetterReason | undefined {
     const answer = this.#refusing ? undefined : this.#refusalOf(cell, message, reason);
     if (answer === undefined) {
-      this.deadLetters.add(cell.ref, message, reason);
+      if (reason !== 'actor-failed') this.deadLetters.add(cell.ref, message, reason);
       return reason;
     }
     this.turns.metrics.count('actor_refusals', 1, { reason });

@@ -81,7 +81,7 @@ export interface ActorContext<M> {
 export type Behaviour<S, M> = (state: S, message: M, ctx: ActorContext<M>) => S;
 
 /** Why a message was refused instead of delivered. */
-export type RefusalReason = 'mailbox-full' | 'actor-stopped';
+export type RefusalReason = 'mailbox-full' | 'actor-stopped' | 'actor-failed';
 
 export interface ActorSpec<S, M> {
   /** Builds a fresh state at start and after each restart. Effects are allowed. */
@@ -98,8 +98,9 @@ export interface ActorSpec<S, M> {
   readonly onStop?: (state: S, ctx: ActorContext<M>) => void;
   /**
    * A typed refusal: what to tell the sender of a message that could not be taken (mailbox full,
-   * or still queued when the actor stopped). Without it, or when it returns undefined, the message
-   * is a counted dead letter. Pure.
+   * or still queued when the actor stopped), or that the actor failed on, whose effects are
+   * discarded. Without it, or when it returns undefined, a message not taken is a counted dead
+   * letter. Pure.
    */
   readonly refuse?: (message: M, reason: RefusalReason) => Refusal | undefined;
 }
@@ -120,6 +121,7 @@ export type DeadLetterReason =
   | 'stale-epoch'
   | 'node-unreachable'
   | 'bus-refused'
+  | 'too-large'
   | 'undecodable';
 
 export interface DeadLetter {

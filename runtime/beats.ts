@@ -112,7 +112,8 @@ export class Pulse {
     const nowMs = this.options.clock.nowMs();
     if (beat.node !== this.options.node) this.options.onBeat(beat, nowMs);
     else if (beat.incarnation === this.options.incarnation) this.options.onEcho(nowMs);
-    else this.namesake(beat.epoch);
+    // A goodbye, or what a parent says of the dead, leaves the name to us.
+    else if (!beat.leaving) this.namesake(beat.epoch);
   }
 
   /** Something came from another process of our name. */

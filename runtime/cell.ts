@@ -186,6 +186,8 @@ export class Cell implements Watchable {
       this.#state = this.#tree.turns.runMessage(this, this.#state, message);
     } catch (error) {
       this.fail(error, message);
+      // A timer's message or a notice has no sender that waits.
+      if (message === queued) this.#tree.refuse(this, message, 'actor-failed');
       return;
     }
     if (this.#tree.turns.commit(this)) this.stop('stopped', 'stopped itself');

@@ -28,6 +28,11 @@ export class BusUnreachable extends InfaasError {
   readonly code = 'bus_unreachable';
 }
 
+/** This process may not be the node it wants to be, or not any longer. */
+export class NodeRefused extends InfaasError {
+  readonly code = 'node_refused';
+}
+
 export class FrameRejected extends InfaasError {
   readonly code = 'frame_rejected';
 }
@@ -38,6 +43,15 @@ export class EngineFailed extends InfaasError {
 
 export class StoreFailed extends InfaasError {
   readonly code = 'store_failed';
+}
+
+/** Bytes that do not hash to the address they were asked for under. */
+export class BlobCorrupt extends InfaasError {
+  readonly code = 'blob_corrupt';
+}
+
+export class BlobMissing extends InfaasError {
+  readonly code = 'blob_missing';
 }
 
 export class ManifestInvalid extends InfaasError {

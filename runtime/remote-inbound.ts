@@ -7,7 +7,7 @@
  */
 
 import type { ActorHost, Address, NodeId } from './actor.ts';
-import { Reassembly } from './chunks.ts';
+import { defaultReassemblyLimits, Reassembly } from './chunks.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { FrameRejected, messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -37,17 +37,22 @@ export interface InboundOptions {
   readonly onRuntime: (node: NodeId, epoch: number, message: RuntimeMessage) => void;
   /** A frame says it is from this node, under that epoch. */
   readonly onNamesake: (epoch: number) => void;
+  readonly messageBytesMax?: number;
 }
 
 const noPath = '';
 
 export class Inbound {
   private readonly options: InboundOptions;
-  private readonly reassembly = new Reassembly();
+  private readonly reassembly: Reassembly;
   private received = 0;
 
   constructor(options: InboundOptions) {
     this.options = options;
+    const limits = defaultReassemblyLimits;
+    const messageBytesMax = options.messageBytesMax ?? limits.messageBytesMax;
+    const bytesMax = Math.max(limits.bytesMax, 4 * messageBytesMax);
+    this.reassembly = new Reassembly({ ...limits, messageBytesMax, bytesMax });
   }
 
   /** Takes one frame. Never throws. */

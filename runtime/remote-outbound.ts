@@ -5,9 +5,9 @@
  * What is known to lead nowhere is refused with its reason; everything else is given to the bus.
  */
 
-import type { ActorHost, Address, DeadLetterReason, NodeId } from './actor.ts';
+import type { ActorHost, Address, DeadLetterReason, NodeId, Refusal } from './actor.ts';
 import type { Bus } from './bus.ts';
-import { publishInChunks } from './chunks.ts';
+import { defaultReassemblyLimits, publishInChunks } from './chunks.ts';
 import type { Clock } from './clock.ts';
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -23,19 +23,31 @@ export interface OutboundOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly directory: NodeDirectory;
+  readonly messageBytesMax?: number;
+  readonly refuseTooLarge?: RefuseTooLarge;
 }
+
+/** The receiver would drop it unseen, so that its sender must say so to whoever waits. Pure. */
+export type RefuseTooLarge = (
+  to: Address,
+  message: unknown,
+  bytes: number,
+  bytesMax: number,
+) => Refusal | undefined;
 
 /** Anything an actor tells: a `type`, and what it says about its own delivery. */
 type Outgoing = { readonly type?: unknown; readonly delivery?: Delivery } & Record<string, unknown>;
 
 export class Outbound {
   private readonly options: OutboundOptions;
+  private readonly messageBytesMax: number;
   private sent = 0;
   private chunked = 0;
   private stopped = false;
 
   constructor(options: OutboundOptions) {
     this.options = options;
+    this.messageBytesMax = options.messageBytesMax ?? defaultReassemblyLimits.messageBytesMax;
   }
 
   /** Gives the message on, or says why not. */
@@ -52,7 +64,7 @@ export class Outbound {
       if (to.epoch < record.epoch) return 'stale-epoch';
       if (to.epoch === record.epoch && record.state === 'down') return 'node-unreachable';
     }
-    return this.post(record, to.path, to.epoch, message as Outgoing);
+    return this.post(record, to, message as Outgoing);
   }
 
   /**
@@ -62,7 +74,10 @@ export class Outbound {
   postRuntime(node: NodeId, epoch: number, message: RuntimeMessage): boolean {
     if (this.stopped) return true;
     const record = this.options.directory.ensure(node, this.options.clock.nowMs());
-    return record === undefined || this.post(record, '', epoch, { ...message }) === undefined;
+    return (
+      record === undefined ||
+      this.post(record, { node, epoch, path: '' }, { ...message }) === undefined
+    );
   }
 
   stop(): void {
@@ -74,12 +89,7 @@ export class Outbound {
     this.sent = 0;
   }
 
-  private post(
-    record: NodeRecord,
-    toPath: string,
-    toEpoch: number,
-    message: Outgoing,
-  ): DeadLetterReason | undefined {
+  private post(record: NodeRecord, to: Address, message: Outgoing): DeadLetterReason | undefined {
     const { host, bus, clock, log } = this.options;
     const { type, delivery, ...body } = message;
     if (typeof type !== 'string') return 'undecodable';
@@ -87,8 +97,8 @@ export class Outbound {
     const envelope: Envelope = {
       version: wireVersion,
       type,
-      toPath,
-      toEpoch,
+      toPath: to.path,
+      toEpoch: to.epoch,
       fromNode: host.node,
       fromEpoch: host.epoch,
       sentAtMs: clock.nowMs(),
@@ -97,6 +107,7 @@ export class Outbound {
     };
     try {
       const frame = encodeEnvelope(envelope);
+      if (frame.length > this.messageBytesMax) return this.tooLarge(to, message, frame.length);
       return frame.length <= bus.payloadMax
         ? bus.publish(record.subject, frame, record.noResponders)
         : this.postInChunks(record, frame);
@@ -104,6 +115,16 @@ export class Outbound {
       log.error('a message could not be sent', { to: record.node, type, error: messageOf(error) });
       return 'undecodable';
     }
+  }
+
+  private tooLarge(to: Address, message: Outgoing, bytes: number): DeadLetterReason | undefined {
+    const { host, log, refuseTooLarge } = this.options;
+    const { messageBytesMax } = this;
+    log.warn('a message is too large', { to: to.node, type: message.type, bytes, messageBytesMax });
+    const refusal = refuseTooLarge?.(to, message, bytes, messageBytesMax);
+    if (refusal === undefined) return 'too-large';
+    host.tell(refusal.to, refusal.message as never);
+    return undefined;
   }
 
   private postInChunks(record: NodeRecord, frame: Uint8Array): DeadLetterReason | undefined {

@@ -31,7 +31,7 @@ import {
   type NodeView,
 } from './node-directory.ts';
 import { type BodyDecoders, Inbound } from './remote-inbound.ts';
-import { Outbound } from './remote-outbound.ts';
+import { Outbound, type RefuseTooLarge } from './remote-outbound.ts';
 import { IncomingWatches, OutgoingWatches, type RuntimeMessage } from './remote-watches.ts';
 import { nodeSubject } from './wire/subjects.ts';
 
@@ -52,7 +52,14 @@ export interface RemotingOptions {
   /** Beats missed before a node counts as down; 3 unless told. */
   readonly missedMax?: number;
   readonly decoders: BodyDecoders;
-  /** Another process has our name and this higher epoch: the composition root exits. */
+  /** Most bytes of one message; 64 MiB unless told. The same for all nodes. */
+  readonly messageBytesMax?: number;
+  /** What to tell whom in place of a message over `messageBytesMax`; without it a dead letter. */
+  readonly refuseTooLarge?: RefuseTooLarge;
+  /**
+   * Another process has our name and this higher epoch: the composition root exits. While ours is 0
+   * that one was there first, else it took over.
+   */
   readonly onSuperseded?: (epoch: number) => void;
   /** This process stood still so long that it counts as dead: the root joins again. */
   readonly onStalled?: (stalledMs: number) => void;
@@ -227,7 +234,7 @@ class BusRemoting implements Remoting {
         this.directory.ownEcho(nowMs);
       },
       onSuperseded: (epoch) => {
-        log.error('another process took over this node', { node, epoch, ours: host.epoch });
+        log.info('another process has the name of this node', { node, epoch, ours: host.epoch });
         this.options.onSuperseded?.(epoch);
       },
       onStalled: (stalledMs) => {

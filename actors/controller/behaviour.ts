@@ -16,9 +16,14 @@ import type { RegistrarMessage } from '../registrar/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
 
+/** Twice what it takes to find out that a node is dead, at the usual pace of beats. */
+const defaultContestMs = 1_500;
+
 export interface ControllerConfig {
   readonly mailboxMax: number;
   readonly nodesMax: number;
+  /** How long a name may be asked for while it looks alive; a dead one is found out sooner. */
+  readonly contestMs?: number;
 }
 
 /** What the store held at start. */
@@ -39,6 +44,8 @@ interface Controlling {
   readonly variants: Map<VariantId, Variant>;
   epochs: EpochRecords;
   revision: number;
+  /** Which new process asks for the name of one that lives, and since when, by name. */
+  readonly contests: Map<string, { readonly incarnation: string; readonly sinceMs: number }>;
   dispatchers: readonly Ref<DispatcherMessage>[];
   workers: readonly Ref<WorkerMessage>[];
   registrars: readonly Ref<RegistrarMessage>[];
@@ -58,6 +65,7 @@ export function controllerSpec(
         variants: new Map(variants.map((variant) => [variant.id, variant])),
         epochs,
         revision: 1,
+        contests: new Map(),
         dispatchers: [],
         workers: [],
         registrars: [],
@@ -129,6 +137,11 @@ function join(controlling: Controlling, request: JoinNode, ctx: Context): void {
     ctx.tell(request.replyTo, { type: 'node.join-refused', requestId: request.requestId, message });
     return;
   }
+  if (isTaken(controlling, request)) {
+    contest(controlling, request, ctx);
+    return;
+  }
+  controlling.contests.delete(request.node);
   const grant = grantEpoch(controlling.epochs, request, ctx.nowMs);
   if (grant.fresh) {
     controlling.epochs = grant.records;
@@ -140,6 +153,28 @@ function join(controlling: Controlling, request: JoinNode, ctx: Context): void {
   ctx.tell(request.replyTo, { type: 'node.joined', requestId, epoch: grant.epoch });
 }
 
+/** Another process bears that name, and nobody has seen it end. */
+function isTaken({ epochs, workers, dispatchers }: Controlling, request: JoinNode): boolean {
+  const { node, incarnation } = request;
+  if (!Object.hasOwn(epochs, node) || epochs[node]?.incarnation === incarnation) return false;
+  return [...workers, ...dispatchers].some((ref) => ref.node === node);
+}
+
+/**
+ * A killed process looks alive until its beats are missed, so its successor is not refused at once:
+ * it asks again, and by then either the name is free or its bearer is alive.
+ */
+function contest(controlling: Controlling, request: JoinNode, ctx: Context): void {
+  const { node, requestId, incarnation } = request;
+  const last = controlling.contests.get(node);
+  const sinceMs = last?.incarnation === incarnation ? last.sinceMs : ctx.nowMs;
+  controlling.contests.set(node, { incarnation, sinceMs });
+  if (ctx.nowMs - sinceMs < (controlling.options.config.contestMs ?? defaultContestMs)) return;
+  controlling.contests.delete(node);
+  const message = `a node named "${node}" is running already; choose another --name, or stop it`;
+  ctx.tell(request.replyTo, { type: 'node.join-refused', requestId, message });
+}
+
 /** The newest ref of a node's actor replaces an older one. */
 function attach<M>(refs: readonly Ref<M>[], ref: Ref<M>, ctx: Context): readonly Ref<M>[] {
   ctx.watch(ref, (terminated) => ({ type: 'controller.actor-terminated', terminated }));
@@ -148,6 +183,7 @@ function attach<M>(refs: readonly Ref<M>[], ref: Ref<M>, ctx: Context): readonly
 
 function detach(controlling: Controlling, address: Address, ctx: Context): void {
   const gone = formatAddress(address);
+  controlling.contests.delete(address.node);
   const stays = (ref: Address): boolean => formatAddress(ref) !== gone;
   controlling.dispatchers = controlling.dispatchers.filter(stays);
   controlling.workers = controlling.workers.filter(stays);

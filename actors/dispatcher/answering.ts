@@ -13,8 +13,15 @@ export function answer(
   entry: InFlight,
   terminal: QueryAnswer,
 ): void {
+  const { placement } = entry;
   if (!dispatching.table.remove(entry)) return;
+  dispatching.decisions.answered(terminal);
   if (terminal.ok) {
+    // A load's length says nothing of the next query's.
+    if (placement !== undefined && !placement.isCold) {
+      const observedMs = ctx.nowMs - placement.placedMs;
+      dispatching.foresight.observe(placement.predictedMs, observedMs);
+    }
     ctx.metrics.observe('infaas_query_ms', terminal.timing.totalMs);
     ctx.metrics.count('infaas_answers_total', 1, { variant: terminal.servedBy.variant });
     if (!terminal.slo.met) ctx.metrics.count('infaas_slo_missed_total');

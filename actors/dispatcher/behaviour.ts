@@ -7,22 +7,33 @@
  * goes on serving when the controller is gone.
  */
 
-import type { ActorContext, ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.ts';
+import type {
+  ActorContext,
+  ActorSpec,
+  Lane,
+  Refusal,
+  RefusalReason,
+  Terminated,
+} from '../../runtime/actor.ts';
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
-import { queryError } from '../domain/outcome.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
 import type { Dispatching, DispatcherOptions } from './dispatching.ts';
 import { admit } from './admission.ts';
 import { answer } from './answering.ts';
 import { refusedAnswer, servedAnswer } from './answers.ts';
+import { DecisionLog } from './decision-log.ts';
 import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
-import { bury, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { Foresight } from './foresight.ts';
+import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { isOutage, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
-import type { DispatcherMessage, SubmitQuery } from './protocol.ts';
+import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
+import { quote } from './quoting.ts';
 
 export type { DispatcherConfig, DispatcherOptions } from './dispatching.ts';
 
@@ -63,7 +74,9 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     options,
     index: new FleetIndex(),
     table: new InFlightTable(),
-    busConnected: true,
+    decisions: new DecisionLog(options.config.explainedMax),
+    foresight: new Foresight(),
+    busLostAtMs: undefined,
     wakeAtMs: Infinity,
   };
 }
@@ -74,15 +87,23 @@ function laneOf({ type }: DispatcherMessage): Lane {
     case 'dispatcher.submit-query':
     case 'dispatcher.cancel-query':
     case 'dispatcher.describe-fleet':
+    case 'dispatcher.explain-query':
+    case 'dispatcher.quote-query':
       return 'work';
     default:
       return 'control';
   }
 }
 
-function refuseQuery(message: DispatcherMessage): Refusal | undefined {
+const refusals = {
+  'mailbox-full': queryError('overloaded', 'this gateway takes no more queries now'),
+  'actor-stopped': queryError('unavailable', 'the gateway is shutting down'),
+  'actor-failed': queryError('internal', 'the dispatcher failed on this query; its log says why'),
+} as const satisfies Readonly<Record<RefusalReason, QueryError>>;
+
+function refuseQuery(message: DispatcherMessage, reason: RefusalReason): Refusal | undefined {
   if (message.type !== 'dispatcher.submit-query') return undefined;
-  const error = queryError('overloaded', 'this gateway takes no more queries now');
+  const error = refusals[reason];
   return refusal(message.replyTo, {
     type: 'gateway.query-answered',
     queryId: message.queryId,
@@ -121,15 +142,27 @@ function dispatcherBehaviour(
         description: describeFleet(dispatching.index),
       });
       return dispatching;
+    case 'dispatcher.explain-query':
+      explain(dispatching, message, ctx);
+      return dispatching;
+    case 'dispatcher.quote-query':
+      quote(dispatching, message, ctx);
+      return dispatching;
     case 'dispatcher.actor-terminated':
       bury(dispatching, message.terminated, ctx);
       return dispatching;
     case 'dispatcher.deadline-reached':
       expire(dispatching, ctx);
       return dispatching;
+    case 'dispatcher.report-readiness':
+      ctx.tell(message.replyTo, readinessOf(dispatching, ctx));
+      return dispatching;
     case 'dispatcher.bus-changed':
-      dispatching.busConnected = message.connected;
-      if (message.connected) placeHeld(dispatching, ctx);
+      changeBus(dispatching, message.connected, ctx);
+      return dispatching;
+    case 'dispatcher.bus-outage-lasts':
+      // What is on another node is as good as lost: its answer has no way here.
+      if (isOutage(dispatching, ctx)) placeLost(dispatching, undefined, ctx);
       return dispatching;
     case 'dispatcher.messages-lost':
       placeLost(dispatching, message.node, ctx);
@@ -211,6 +244,24 @@ function cancel(dispatching: Dispatching, queryId: string, ctx: Context): void {
   answer(dispatching, ctx, entry, refusedAnswer(queryId, error));
 }
 
+function explain(
+  { decisions, options }: Dispatching,
+  { requestId, queryId, principal, replyTo }: ExplainQuery,
+  ctx: Context,
+): void {
+  const { selection, explainedMax } = options.config;
+  const outcome =
+    decisions.explain(queryId, principal.tenant, selection) ??
+    queryError(
+      'bad_input',
+      `this gateway keeps no decision on a query "${queryId}"; it keeps its last ` +
+        `${String(explainedMax)} (dispatcher.explainedMax), and a query's id begins with the ` +
+        'name of the gateway node that it was asked of',
+      { field: 'queryId' },
+    );
+  ctx.tell(replyTo, { type: 'gateway.query-explained', requestId, outcome });
+}
+
 /** Takes it out of the instance's queue; what runs already is finished and dropped. */
 function tellCancel(dispatching: Dispatching, entry: InFlight, ctx: Context): void {
   const { placement } = entry;
@@ -260,7 +311,11 @@ function takeReport(
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
   if (isNew) ctx.watch(worker, asTerminated);
   for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
-  if (isBack) orphan(dispatching, orphans, before, 'it came back under a newer epoch', ctx);
+  if (isBack) {
+    const why = 'it came back under a newer epoch';
+    ctx.log.warn('worker lost', { worker: before.id, why });
+    orphan(dispatching, orphans, before, why, ctx);
+  }
   if (isNew) placeHeld(dispatching, ctx);
 }
 

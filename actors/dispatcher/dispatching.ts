@@ -3,7 +3,9 @@
 import type { Ref } from '../../runtime/actor.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import type { SelectionPolicyName } from '../policy/selection/index.ts';
+import type { DecisionLog } from './decision-log.ts';
 import type { FleetIndex } from './fleet-index.ts';
+import type { Foresight } from './foresight.ts';
 import type { InFlightTable } from './in-flight.ts';
 import type { GatewayMessage } from './protocol.ts';
 
@@ -18,13 +20,19 @@ export interface DispatcherConfig {
   /** Times a query may lose its holder without blame; more is a system that falls apart. */
   readonly lossesMax: number;
   readonly selection: SelectionPolicyName;
+  /** Recent queries whose decisions are kept for `explain`; 0 keeps none. */
+  readonly explainedMax: number;
   /** Expected cost of the way to an instance and back, ms. */
   readonly hopMs: number;
+  /** How long queries wait for a lost bus; then only what this process can serve is served. */
+  readonly busOutageMs?: number;
 }
 
 export interface DispatcherOptions {
   readonly config: DispatcherConfig;
   readonly controller: Ref<ControllerMessage>;
+  /** How the bus is called in messages for people: `NATS at nats://127.0.0.1:4222`. */
+  readonly busName?: string | undefined;
   /** This node's epoch: 0 until it has joined, and then attaches what lives on it. */
   readonly epoch: () => number;
   /** Whoever has queries here: told of each start, for what an earlier life held is lost. */
@@ -35,6 +43,9 @@ export interface Dispatching {
   readonly options: DispatcherOptions;
   readonly index: FleetIndex;
   readonly table: InFlightTable;
-  busConnected: boolean;
+  readonly decisions: DecisionLog;
+  readonly foresight: Foresight;
+  /** Since when the bus is lost; undefined while it is there. */
+  busLostAtMs: number | undefined;
   wakeAtMs: number;
 }

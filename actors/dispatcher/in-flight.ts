@@ -16,6 +16,9 @@ export interface Placement {
   /** Undefined until the worker says which instance got it. */
   instanceId: InstanceId | undefined;
   readonly placedMs: number;
+  readonly predictedMs: number;
+  /** It was sent to be loaded, or to what was still loading. */
+  readonly isCold: boolean;
   readonly reason: string;
 }
 

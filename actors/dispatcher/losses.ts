@@ -12,6 +12,7 @@ import type { IndexedWorker } from './fleet-index.ts';
 import type { Retry } from '../worker/protocol.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Dispatching } from './dispatching.ts';
+import { outageMs } from './outage.ts';
 import { place } from './placing.ts';
 import type { DispatcherMessage } from './protocol.ts';
 
@@ -36,6 +37,7 @@ export function placeAgain(
 ): void {
   const { attemptsMax, lossesMax } = dispatching.options.config;
   dispatching.table.release(entry);
+  dispatching.decisions.setBack(entry.submit.queryId, why.message);
   entry.avoid = avoid;
   if (kind === 'refused') entry.refusals += 1;
   else if (kind === 'suspect') entry.suspicions += 1;
@@ -61,7 +63,12 @@ export function bury(dispatching: Dispatching, terminated: Terminated, ctx: Cont
     // This node's own epoch may have moved on since the watch; its actors are still the same.
     if (node !== ctx.self.node && worker.ref.epoch !== terminated.address.epoch) continue;
     if (worker.ref.path === path) {
-      loseWorker(dispatching, worker, terminated.detail, ctx);
+      dispatching.index.removeWorker(worker.id);
+      const orphans = dispatching.table.onWorker(worker.id);
+      // One that drained and left in good order is news to nobody.
+      if (terminated.reason === 'stopped') ctx.log.info('worker left', { worker: worker.id });
+      else ctx.log.warn('worker lost', { worker: worker.id, why: terminated.detail });
+      orphan(dispatching, orphans, worker, terminated.detail, ctx);
       return;
     }
     if (!path.startsWith(`${worker.ref.path}/`)) continue;
@@ -76,16 +83,6 @@ export function bury(dispatching: Dispatching, terminated: Terminated, ctx: Cont
   }
 }
 
-function loseWorker(
-  dispatching: Dispatching,
-  worker: IndexedWorker,
-  why: string,
-  ctx: Context,
-): void {
-  dispatching.index.removeWorker(worker.id);
-  orphan(dispatching, dispatching.table.onWorker(worker.id), worker, why, ctx);
-}
-
 export function orphan(
   dispatching: Dispatching,
   entries: readonly InFlight[],
@@ -93,7 +90,6 @@ export function orphan(
   why: string,
   ctx: Context,
 ): void {
-  ctx.log.warn('worker lost', { worker: worker.id, why });
   const error = queryError('unavailable', `worker ${worker.id} was lost (${why})`);
   const setback: Setback = { avoid: undefined, kind: 'lost', why: error };
   for (const entry of entries) placeAgain(dispatching, entry, setback, ctx);
@@ -111,4 +107,15 @@ export function placeLost(dispatching: Dispatching, node: string | undefined, ct
 
 export function placeHeld(dispatching: Dispatching, ctx: Context): void {
   for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
+}
+
+/** A lost bus is waited for; what was held meanwhile is placed when it is back. */
+export function changeBus(dispatching: Dispatching, connected: boolean, ctx: Context): void {
+  if (connected) {
+    dispatching.busLostAtMs = undefined;
+    placeHeld(dispatching, ctx);
+    return;
+  }
+  dispatching.busLostAtMs ??= ctx.nowMs;
+  ctx.after(outageMs(dispatching), 'outage', { type: 'dispatcher.bus-outage-lasts' });
 }

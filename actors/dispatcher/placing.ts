@@ -4,12 +4,13 @@
 
 import type { ActorContext } from '../../runtime/actor.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
-import { type FleetView, selectionPolicies } from '../policy/selection/index.ts';
+import { type FleetView, type QueryView, selectionPolicies } from '../policy/selection/index.ts';
 import { answer } from './answering.ts';
 import { refusedAnswer } from './answers.ts';
 import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { Dispatching } from './dispatching.ts';
-import type { InFlight } from './in-flight.ts';
+import type { InFlight, Placement } from './in-flight.ts';
+import { busLostError, isOutage } from './outage.ts';
 import type { DispatcherMessage } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
@@ -40,22 +41,24 @@ function placeQuery(
   // Named anew each time: the registry may have changed since it was placed before.
   const resolved = resolveSelector(index, request.selector);
   if (!resolved.ok) return resolved.error;
-  const selection = selectionPolicies[options.config.selection](
-    viewOf(dispatching, resolved.candidates.variants, ctx),
-    {
-      slo: request.slo,
-      onMiss: request.onMiss,
-      batch: entry.batch,
-      sloLeftMs: entry.sloDueMs - ctx.nowMs,
-      timeoutLeftMs,
-      avoid: entry.avoid,
-    },
-    ctx.random,
-  );
+  const view = viewOf(dispatching, resolved.candidates.variants, ctx);
+  const query: QueryView = {
+    slo: request.slo,
+    onMiss: request.onMiss,
+    batch: entry.batch,
+    sloLeftMs: entry.sloDueMs - ctx.nowMs,
+    timeoutLeftMs,
+    avoid: entry.avoid,
+  };
+  const selection = selectionPolicies[options.config.selection](view, query, ctx.random);
   if (selection.kind === 'refuse') {
-    const mayComeBack = !dispatching.busConnected && selection.error.code === 'unavailable';
-    if (mayComeBack) return undefined; // Held: it is placed when the bus is back, or expires.
+    if (dispatching.busLostAtMs !== undefined && selection.error.code === 'unavailable') {
+      // Held for a while: it is placed when the bus is back, or expires.
+      return isOutage(dispatching, ctx) ? busLostError(dispatching, ctx) : undefined;
+    }
     preload(selection.preload, ctx);
+    const reason = selection.error.message;
+    dispatching.decisions.record(entry, ctx.nowMs, { view, query, reason });
     return selection.error;
   }
   if (timeoutLeftMs <= 0) return tooLate(entry);
@@ -63,17 +66,25 @@ function placeQuery(
   const worker = selection.worker as IndexedWorker;
   const variant = selection.variant as IndexedVariant;
   const instance = selection.instance as IndexedInstance | undefined;
-  if (instance !== undefined)
-    instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
-  entry.attempt += 1;
-  dispatching.table.place(entry, {
+  const placement: Placement = {
     variant,
     workerId: worker.id,
     workerEpoch: worker.ref.epoch,
     instanceId: instance?.id,
     placedMs: ctx.nowMs,
+    predictedMs: selection.predictedMs,
+    isCold: instance === undefined || instance.readyAtMs > ctx.nowMs,
     reason: selection.reason,
-  });
+  };
+  // Before its own work counts there.
+  const { reason } = selection;
+  dispatching.decisions.record(entry, ctx.nowMs, { view, query, reason, placement });
+  if (instance !== undefined) {
+    instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
+    instance.sent += 1;
+  }
+  entry.attempt += 1;
+  dispatching.table.place(entry, placement);
   ctx.tell(worker.ref, {
     type: 'worker.run-query',
     queryId: entry.submit.queryId,
@@ -106,13 +117,13 @@ function placeQuery(
 }
 
 /** While the bus is away there are only the workers on this node. */
-function viewOf(
-  { index, options, busConnected }: Dispatching,
+export function viewOf(
+  { index, options, busLostAtMs }: Dispatching,
   variants: readonly IndexedVariant[],
   { nowMs, self }: ActorContext<DispatcherMessage>,
 ): FleetView {
   const { hopMs } = options.config;
-  if (busConnected) return { nowMs, variants, workers: index.workerList, hopMs };
+  if (busLostAtMs === undefined) return { nowMs, variants, workers: index.workerList, hopMs };
   return {
     nowMs,
     variants: variants.map((variant) => ({
@@ -124,12 +135,21 @@ function viewOf(
   };
 }
 
+/** A load that was asked for shows in a report long before that; a lost request is repeated. */
+const askAgainMs = 1_000;
+const loadsRememberedMax = 64;
+
+/** Told once and not for every query that would have gone there. */
 function preload(
   wanted: { readonly variant: { readonly id: string }; readonly worker: unknown } | undefined,
   ctx: ActorContext<DispatcherMessage>,
 ): void {
   if (wanted === undefined) return;
   const worker = wanted.worker as IndexedWorker;
+  const { loadsAskedMs } = worker;
+  if (ctx.nowMs - (loadsAskedMs.get(wanted.variant.id) ?? -Infinity) < askAgainMs) return;
+  if (loadsAskedMs.size >= loadsRememberedMax) loadsAskedMs.clear();
+  loadsAskedMs.set(wanted.variant.id, ctx.nowMs);
   ctx.tell(worker.ref, { type: 'worker.load-variant', variantId: wanted.variant.id, count: 1 });
 }
 

@@ -8,6 +8,8 @@ import type { Principal } from '../domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../domain/query.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { WorkerEvent } from '../worker/protocol.ts';
+import type { Explanation, Quote } from '../domain/explanation.ts';
+import type { QueryError } from '../domain/outcome.ts';
 import type { FleetDescription } from '../domain/fleet-description.ts';
 
 /** What gateways receive. */
@@ -23,9 +25,28 @@ export type GatewayMessage =
       readonly description: FleetDescription;
     }
   | {
+      readonly type: 'gateway.query-explained';
+      readonly requestId: string;
+      readonly outcome: Explanation | QueryError;
+    }
+  | {
+      readonly type: 'gateway.query-quoted';
+      readonly requestId: string;
+      readonly outcome: Quote | QueryError;
+    }
+  | {
       /** The dispatcher starts, and has nothing of what it was given before. */
       readonly type: 'gateway.queries-lost';
     };
+
+/** What a query could be served with at this moment. */
+export interface Readiness {
+  readonly type: 'gateway.readiness-reported';
+  /** Workers that can be reached: without the bus only those of this process. */
+  readonly workers: number;
+  readonly variants: number;
+  readonly busConnected: boolean;
+}
 
 export interface SubmitQuery {
   readonly type: 'dispatcher.submit-query';
@@ -37,8 +58,29 @@ export interface SubmitQuery {
   readonly replyTo: Ref<GatewayMessage>;
 }
 
+/** Why a query of this gateway's went where it went. */
+export interface ExplainQuery {
+  readonly type: 'dispatcher.explain-query';
+  readonly requestId: string;
+  readonly queryId: QueryId;
+  readonly principal: Principal;
+  readonly replyTo: Ref<GatewayMessage>;
+}
+
+/** What a query would get now; nothing runs. */
+export interface QuoteQuery {
+  readonly type: 'dispatcher.quote-query';
+  readonly requestId: string;
+  readonly asked: Pick<QueryRequest, 'selector' | 'slo' | 'onMiss' | 'timeoutMs'>;
+  readonly batch: number;
+  readonly principal: Principal;
+  readonly replyTo: Ref<GatewayMessage>;
+}
+
 export type DispatcherMessage =
   | SubmitQuery
+  | ExplainQuery
+  | QuoteQuery
   | { readonly type: 'dispatcher.cancel-query'; readonly queryId: QueryId }
   | WorkerEvent
   | {
@@ -53,7 +95,10 @@ export type DispatcherMessage =
       readonly replyTo: Ref<GatewayMessage>;
     }
   | { readonly type: 'dispatcher.actor-terminated'; readonly terminated: Terminated }
+  | { readonly type: 'dispatcher.report-readiness'; readonly replyTo: Ref<Readiness> }
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
+  /** The bus has been away for longer than queries wait for it. */
+  | { readonly type: 'dispatcher.bus-outage-lasts' }
   | {
       /** What was sent to `node` (undefined: to any) or answered by it may be lost. */
       readonly type: 'dispatcher.messages-lost';

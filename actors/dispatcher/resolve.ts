@@ -1,5 +1,6 @@
 /** Resolves what a query names to the variants that can answer it, or says why none can. Pure. */
 
+import { nearestName } from '../domain/nearest-name.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { Selector } from '../domain/query.ts';
 import { useCaseOf } from '../domain/variant.ts';
@@ -62,6 +63,9 @@ function unknown(
 ): Resolved {
   const names = [...known].sort();
   const shown = names.slice(0, 20).join(', ') || 'none is registered';
-  const message = `there is no ${kind} "${name}"; known: ${shown}`;
-  return { ok: false, error: queryError(code, message, { known: names.slice(0, 20) }) };
+  const nearest = nearestName(name, names);
+  const meant = nearest === undefined ? '' : `did you mean "${nearest}"? `;
+  const message = `there is no ${kind} "${name}"; ${meant}known: ${shown}`;
+  const details = { known: names.slice(0, 20), ...(nearest === undefined ? {} : { nearest }) };
+  return { ok: false, error: queryError(code, message, details) };
 }

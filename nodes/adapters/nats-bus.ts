@@ -202,7 +202,15 @@ class ConnectedNatsBus implements Bus {
   private become(status: BusStatus): void {
     if (this.status === status || this.status === 'closed') return;
     this.status = status;
-    this.log.info(`bus ${status}`, { server: this.connection.getServer() });
+    const server = this.connection.getServer();
+    // On standard error unless told otherwise: nothing else tells of a broker that is gone.
+    if (status === 'disconnected') {
+      this.log.warn('NATS is lost: it is dialled until it is back', { server });
+    } else if (status === 'connected') {
+      this.log.warn('NATS is back', { server });
+    } else {
+      this.log.info('bus closed', { server });
+    }
     for (const listener of this.listeners) {
       this.guarded('status', () => {
         listener(status);

@@ -4,7 +4,7 @@
  */
 
 import { type Answer, ClientError, connect, type InfaasClient } from '../../client/index.ts';
-import { CommandFailed } from './errors.ts';
+import { CommandFailed, QueryWasRefused } from './errors.ts';
 import type { ChosenSystem } from './client-options.ts';
 import { startProgress } from './progress.ts';
 import type { System, SystemAnswer, SystemQuery } from './system.ts';
@@ -58,8 +58,22 @@ class ClientSystem implements System {
   workers: System['workers'] = () => this.listed(this.client.workers());
   instances: System['instances'] = () => this.listed(this.client.instances());
 
+  explain: System['explain'] = (queryId) => this.answered(this.client.explain(queryId));
+  quote: System['quote'] = (asked) => this.answered(this.client.quote(asked));
+
   close(): Promise<void> {
     return this.client.close();
+  }
+
+  /** A refusal is an answer here, as it is to a query. */
+  private async answered<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      const isAway = error.code === 'unavailable' || error.code === 'unauthorized';
+      throw isAway ? explained(error, this.url) : new QueryWasRefused(error);
+    }
   }
 
   private async listed<T>(rows: Promise<readonly T[]>): Promise<readonly T[]> {

@@ -30,10 +30,13 @@ export class CommandFailed extends Error {
 export class QueryWasRefused extends Error {
   override readonly name = 'QueryWasRefused';
   readonly error: QueryError;
+  /** The answer is on stdout already, as a document. */
+  readonly printed: boolean;
 
-  constructor(error: QueryError) {
+  constructor(error: QueryError, printed = false) {
     super(`${error.code}: ${error.message}`);
     this.error = error;
+    this.printed = printed;
   }
 }
 

@@ -6,7 +6,7 @@
 import type { TensorDescription } from '../../actors/domain/fleet-description.ts';
 import { packElements } from '../../runtime/wire/tensor-elements.ts';
 import { type Datatype, isDatatype, type Tensor } from '../../runtime/wire/tensors.ts';
-import { nearestName } from '../gateways/nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import { CommandFailed } from './errors.ts';
 import { fitShape } from './fit-shape.ts';
 

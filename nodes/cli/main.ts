@@ -45,8 +45,8 @@ function report(
   terminal.err(`infaas: ${describeError(error)}`);
   const usage = error instanceof UsageError || error instanceof CommanderError;
   if (usage) terminal.err(hintOf(argv, program));
-  // A refusal is an answer, and was printed as one; a usage error never got as far as a document.
-  if (usage || error instanceof QueryWasRefused || !argv.includes('--json')) return;
+  const printed = error instanceof QueryWasRefused && error.printed;
+  if (printed || !argv.includes('--json')) return;
   const document = { code: errorCodeOf(error), message: describeError(error) };
   printJson(terminal, { ok: false, error: document });
 }

@@ -2,7 +2,8 @@
 
 import { InvalidArgumentError } from 'commander';
 
-import { nearestName } from '../gateways/nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
+import { isNodeId } from '../../runtime/wire/subjects.ts';
 
 interface Bounds {
   readonly least?: number;
@@ -44,6 +45,15 @@ export const parsePriority = numberWithin({ least: 0, most: 9, whole: true });
 /** For an option that may be given several times. */
 export function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value];
+}
+
+/** A node's name is part of a subject on the bus; one of them belongs to the controller. */
+export function parseNodeName(text: string): string {
+  if (!isNodeId(text)) {
+    throw new InvalidArgumentError('Expected letters, digits, "-" and "_", at most 64.');
+  }
+  if (text === 'controller') throw new InvalidArgumentError("That is the controller's own name.");
+  return text;
 }
 
 export function parseNatsUrl(text: string): string {

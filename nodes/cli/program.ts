@@ -10,6 +10,7 @@ import { type AddCommand, type Cli, examples } from './cli.ts';
 import { addAgentCommand } from './commands/agent.ts';
 import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
 import { addLaterCommands } from './commands/later.ts';
 import {
@@ -21,6 +22,7 @@ import {
 } from './commands/listings.ts';
 import { addLoadCommand } from './commands/load.ts';
 import { addQueryCommand } from './commands/query.ts';
+import { addQuoteCommand } from './commands/quote.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
@@ -37,6 +39,8 @@ const commands: readonly AddCommand[] = [
   addWorkersCommand,
   addInstancesCommand,
   addQueryCommand,
+  addExplainCommand,
+  addQuoteCommand,
   addLoadCommand,
   addLaterCommands,
 ];

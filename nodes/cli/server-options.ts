@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander';
 
 import type { LogLevel } from '../adapters/logger.ts';
 import { UsageError } from './errors.ts';
-import { collect, parseNatsUrl, parsePort } from './option-values.ts';
+import { collect, parseNatsUrl, parseNodeName, parsePort } from './option-values.ts';
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
 
@@ -38,15 +38,22 @@ export function natsOf({ nats }: MemberOptions): string {
   throw new UsageError('say which system to join: --nats nats://HOST:4222 (or INFAAS_NATS)');
 }
 
-/** `--nats` of a node that cannot do without, and the node's name. */
+/** `--nats` of a node that cannot do without. */
+export function addBusOption(command: Command): Command {
+  return command.addOption(
+    new Option('--nats <url>', 'the NATS server or servers of the system')
+      .env('INFAAS_NATS')
+      .argParser(parseNatsUrl),
+  );
+}
+
+/** Of nodes that there may be several of. */
 export function addMemberOptions(command: Command, kind: string): Command {
-  return command
-    .addOption(
-      new Option('--nats <url>', 'the NATS server or servers of the system')
-        .env('INFAAS_NATS')
-        .argParser(parseNatsUrl),
-    )
-    .addOption(new Option('--name <name>', `name of this ${kind}`).env('INFAAS_NAME'));
+  return addBusOption(command).addOption(
+    new Option('--name <name>', `name of this ${kind} (default: ${kind}- and a random number)`)
+      .env('INFAAS_NAME')
+      .argParser(parseNodeName),
+  );
 }
 
 export interface ListenOptions {
@@ -121,12 +128,16 @@ export async function listeningOf(
   options: ListenOptions & NodeOptions,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Listening> {
-  const { loadConfig } = await import('../config.ts');
+  const { loadConfig } = await import('../load-config.ts');
   const { gateway } = loadConfig({ file: options.config, environment });
+  const { createAuthenticator } = await import('../gateways/authenticate.ts');
   const token = options.token === '' ? undefined : options.token;
-  return {
+  const listening = {
     host: options.host ?? gateway.host,
     port: options.port ?? gateway.port,
     token: token ?? gateway.token,
   };
+  // Open to other machines without a token: refused before anything is started.
+  createAuthenticator({ ...gateway, ...listening });
+  return listening;
 }

@@ -23,7 +23,7 @@ export interface StayOptions<R extends StayingRoot> {
 }
 
 /** A start that was asked to stop may be unable to end, so it is not waited for any longer. */
-const startGraceMs = 10_000;
+const startGraceMs = 1_000;
 
 /** Resolves when the node has ended in good order; throws what ended it otherwise. */
 export async function stay<R extends StayingRoot>(
@@ -65,9 +65,12 @@ async function startUnlessStopped<R extends StayingRoot>(
   const { what, spawned = false } = options;
   const progress = spawned ? undefined : startProgress(terminal, `starting the ${what} …`);
   let timer: NodeJS.Timeout | undefined;
+  let over = false;
   const given = aborted(stop).then(
     () =>
       new Promise<never>((_resolve, reject) => {
+        // A stop after the start is none of ours, and a timer would keep the process.
+        if (over) return;
         timer = setTimeout(() => {
           reject(new CommandFailed(`the ${what} was stopped before it had started`, 'stopped'));
         }, startGraceMs);
@@ -76,6 +79,7 @@ async function startUnlessStopped<R extends StayingRoot>(
   try {
     return await Promise.race([options.start(), given]);
   } finally {
+    over = true;
     clearTimeout(timer);
     progress?.done();
   }

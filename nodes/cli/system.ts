@@ -10,6 +10,7 @@ import type {
   VariantDescription,
   WorkerDescription,
 } from '../../actors/domain/fleet-description.ts';
+import type { Explanation, Quote } from '../../actors/domain/explanation.ts';
 import type { QueryError } from '../../actors/domain/outcome.ts';
 import type { QueryRequest, QueryServed, Slo } from '../../actors/domain/query.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
@@ -22,6 +23,12 @@ export interface SystemQuery extends QuerySelector {
   readonly priority?: number;
   readonly inputs: NamedTensors;
   readonly outputs?: readonly string[];
+}
+
+export interface QuoteAsked extends QuerySelector {
+  readonly slo?: Slo;
+  readonly onMiss?: QueryRequest['onMiss'];
+  readonly batch?: number;
 }
 
 export interface FleetFilters {
@@ -52,6 +59,9 @@ export interface System {
   variants(filters?: FleetFilters): Promise<readonly VariantDescription[]>;
   workers(): Promise<readonly WorkerDescription[]>;
   instances(): Promise<readonly InstanceDescription[]>;
+  /** These two reject with QueryWasRefused where the system refuses. */
+  explain(queryId: string): Promise<Explanation>;
+  quote(asked: QuoteAsked): Promise<Quote>;
   close(): Promise<void>;
 }
 

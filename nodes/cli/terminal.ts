@@ -22,7 +22,7 @@ export interface Terminal {
   leaveEvenIfHeld(): void;
 }
 
-const heldMs = 3_000;
+const heldMs = 500;
 
 /** The process's own terminal. Colours only on a TTY and without NO_COLOR (no-color.org). */
 export function processTerminal(): Terminal {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 const milliseconds = z.number().positive();
 
-export const engineConfigSchema = z.object({
+export const engineConfigSchema = z.strictObject({
   /** Threads that run batches; by default one for each core of the worker. */
   lanes: z.int().min(1).max(256).optional(),
   /** A load beyond this counts as hung and costs the host. Reading and hashing included. */

@@ -56,6 +56,8 @@ export const gatewayConfigSchema = z.strictObject({
   /** Queries a gateway (WebSocket, HTTP, NATS) has in flight, and the bytes of their requests. */
   inFlightMax: count.default(65_536),
   inFlightBytesMax: count.default(512 * MiB),
+  /** Bodies of HTTP requests that are being read, together: they are not in flight yet. */
+  uploadBytesMax: count.default(128 * MiB),
   /** Answers waiting for one client that does not read them. */
   bufferedBytesMax: count.default(64 * MiB),
   /** A connection that does not answer a ping within this is gone. */

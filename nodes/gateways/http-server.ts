@@ -13,7 +13,7 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { type Authenticate, createAuthenticator, isOriginAllowed } from './authenticate.ts';
 import { HttpGateway, respondError } from './http.ts';
-import { fleetOperations, isFleetOperation, operationRefused } from './operations.ts';
+import { consultOperations, isConsultOperation, operationRefused } from './operations.ts';
 import { httpStatusOf, printError } from './print-answer.ts';
 import type { GatewayOptions } from './query-desk.ts';
 import { WebSocketGateway } from './websocket.ts';
@@ -179,20 +179,22 @@ class RunningHttpServer implements GatewayHttpServer {
       return;
     }
     const { principal } = authenticated;
-    const allowed = path === '/v1/query' ? 'POST' : 'GET';
+    const allowed = path === '/v1/query' || path === '/v1/quote' ? 'POST' : 'GET';
     const op = path.startsWith('/v1/') ? path.slice('/v1/'.length) : '';
     if (path === '/v1/ws') {
       const message = '/v1/ws takes WebSocket connections';
       respondError(exchange, queryError('bad_input', message, { field: 'Upgrade' }), 426);
-    } else if (path !== '/v1/query' && path !== '/metrics' && !isFleetOperation(op)) {
+    } else if (path !== '/v1/query' && path !== '/metrics' && !isConsultOperation(op)) {
       respondError(exchange, unknownPath(path, op), 404);
     } else if (method !== allowed) {
       response.setHeader('Allow', allowed);
       const message = `${path} takes ${allowed}, not ${method}`;
       respondError(exchange, queryError('bad_input', message, { field: 'method' }), 405);
-    } else if (isFleetOperation(op)) {
+    } else if (op === 'quote') {
+      await this.http.quote(request, response, principal);
+    } else if (isConsultOperation(op)) {
       const parameters = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
-      this.http.describe(request, response, principal, op, parameters);
+      this.http.consult(request, response, principal, op, parameters);
     } else if (path === '/metrics') {
       await this.respondMetrics(response);
     } else {
@@ -237,8 +239,8 @@ class RunningHttpServer implements GatewayHttpServer {
 
 function unknownPath(path: string, op: string): QueryError {
   const shown = path.slice(0, 64);
-  if (op === 'explain' || op === 'quote' || op === 'subscribe') return operationRefused(op);
-  const known = ['query', 'ws', ...fleetOperations].map((name) => `/v1/${name}`).join(', ');
+  if (op === 'subscribe') return operationRefused(op);
+  const known = ['query', 'ws', ...consultOperations].map((name) => `/v1/${name}`).join(', ');
   return queryError('bad_input', `there is no ${shown}; known: ${known}`, { field: 'path' });
 }
 

@@ -5,23 +5,28 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer } from '../../actors/domain/query.ts';
 import { show } from '../../runtime/wire/tensor-elements.ts';
-import { decodeRequest, type Encoding, payloadTooLarge } from './decode-request.ts';
-import { type FleetOperation, operationRefused, parseFilters, selectFleet } from './operations.ts';
+import {
+  decodeRequest,
+  type Encoding,
+  type JsonObject,
+  payloadTooLarge,
+} from './decode-request.ts';
+import { type ConsultOperation, operationRefused, parseConsultation } from './operations.ts';
 import { clientIdOf, parseQuery } from './parse-query.ts';
 import { httpStatusOf, printAnswer, printError, printObject } from './print-answer.ts';
 import {
+  type ConsultOutcome,
   type DeskListener,
   type GatewayOptions,
-  type PendingDescription,
+  type PendingConsultation,
   type PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
-import { readBody } from './read-body.ts';
+import { declaredBytes, readBody, UploadBudget } from './read-body.ts';
 
 /** The response to a request, and who asked. `encoding` is the answer's kind. */
 export interface Exchange {
@@ -35,16 +40,25 @@ const contentTypes: Readonly<Record<Encoding, string>> = {
   json: 'application/json',
 };
 
+interface Posted {
+  readonly exchange: Exchange;
+  readonly kind: Encoding;
+  readonly body: Uint8Array;
+}
+
 const filterEnvelope: ReadonlySet<string> = new Set(['token']);
+const quoteEnvelope: ReadonlySet<string> = new Set(['id', 'op']);
 const retryAfterSeconds = '1';
 
 export class HttpGateway implements DeskListener<Exchange> {
   private readonly options: GatewayOptions;
   private readonly desk: QueryDesk<Exchange>;
+  private readonly uploads: UploadBudget;
 
   constructor(options: GatewayOptions) {
     this.options = options;
     this.desk = new QueryDesk('http', options, this);
+    this.uploads = new UploadBudget(options.config.uploadBytesMax);
   }
 
   /** `POST /v1/query`. */
@@ -54,6 +68,33 @@ export class HttpGateway implements DeskListener<Exchange> {
     principal: Principal,
   ): Promise<void> {
     const receivedMs = this.options.clock.nowMs();
+    const posted = await this.post(request, response, principal);
+    if (posted === undefined) return;
+    const { exchange, kind, body } = posted;
+    const refusal = this.submit(exchange, kind, body, receivedMs);
+    if (refusal !== undefined) respondError(exchange, refusal.error, undefined, refusal.clientId);
+  }
+
+  /** `POST /v1/quote`: a query without its inputs. */
+  async quote(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+  ): Promise<void> {
+    const posted = await this.post(request, response, principal);
+    if (posted === undefined) return;
+    const { exchange, kind, body } = posted;
+    const decoded = decodeRequest(body, kind, this.options.config);
+    if (decoded.ok) this.ask(exchange, 'quote', decoded.value, quoteEnvelope);
+    else respondError(exchange, decoded.error);
+  }
+
+  /** The body of a request, or undefined when that was already answered. */
+  private async post(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+  ): Promise<Posted | undefined> {
     const { config } = this.options;
     const kind = encodingOf(request.headers['content-type']);
     const exchange: Exchange = {
@@ -66,18 +107,30 @@ export class HttpGateway implements DeskListener<Exchange> {
       const known = Object.values(contentTypes).join(' or ');
       const message = `Content-Type: expected ${known}, got ${given}`;
       respondError(exchange, queryError('bad_input', message, { field: 'Content-Type' }), 415);
-      return;
+      return undefined;
     }
-    const body = await readBody(request, config.payloadBytesMax);
-    if (body === 'aborted') return;
+    // Before its body is read: what cannot be admitted now costs no memory.
+    const declared = declaredBytes(request);
+    const full = this.desk.refusal(declared);
+    if (full !== undefined) {
+      respondError(exchange, full);
+      return undefined;
+    }
+    const body = await readBody(request, config.payloadBytesMax, this.uploads);
+    if (body === 'aborted') return undefined;
     if (body === 'too-large') {
-      const declared = Number(request.headers['content-length'] ?? config.payloadBytesMax + 1);
-      const message = payloadTooLarge(declared, config.payloadBytesMax);
+      const bytes = declared > 0 ? declared : config.payloadBytesMax + 1;
+      const message = payloadTooLarge(bytes, config.payloadBytesMax);
       respondError(exchange, queryError('too_large', message));
-      return;
+      return undefined;
     }
-    const refusal = this.submit(exchange, kind, body, receivedMs);
-    if (refusal !== undefined) respondError(exchange, refusal.error, undefined, refusal.clientId);
+    if (body === 'overloaded') {
+      const most = String(config.uploadBytesMax);
+      const message = `the bodies being uploaded reach ${most} bytes, their limit (uploadBytesMax)`;
+      respondError(exchange, queryError('overloaded', message));
+      return undefined;
+    }
+    return { exchange, kind, body };
   }
 
   private submit(
@@ -115,12 +168,12 @@ export class HttpGateway implements DeskListener<Exchange> {
     return undefined;
   }
 
-  /** `GET /v1/tasks?task=…` and the like. */
-  describe(
+  /** `GET /v1/tasks?task=…`, `GET /v1/explain?queryId=…` and the like. */
+  consult(
     request: IncomingMessage,
     response: ServerResponse,
     principal: Principal,
-    op: FleetOperation,
+    op: ConsultOperation,
     parameters: URLSearchParams,
   ): void {
     const exchange: Exchange = {
@@ -128,7 +181,16 @@ export class HttpGateway implements DeskListener<Exchange> {
       principal,
       encoding: answerEncoding(request, 'json'),
     };
-    const parsed = parseFilters(Object.fromEntries(parameters), filterEnvelope);
+    this.ask(exchange, op, Object.fromEntries(parameters), filterEnvelope);
+  }
+
+  private ask(
+    exchange: Exchange,
+    op: ConsultOperation,
+    value: JsonObject,
+    envelope: ReadonlySet<string>,
+  ): void {
+    const parsed = parseConsultation(op, value, envelope, this.options.config);
     if (!parsed.ok) {
       respondError(exchange, parsed.error);
       return;
@@ -138,17 +200,9 @@ export class HttpGateway implements DeskListener<Exchange> {
       respondError(exchange, refusal);
       return;
     }
-    this.desk.describe(
-      {
-        origin: exchange,
-        clientId: undefined,
-        encoding: exchange.encoding,
-        op,
-        filters: parsed.filters,
-      },
-      this.options.newQueryId(),
-      principal,
-    );
+    const { encoding, principal } = exchange;
+    const pending = { origin: exchange, clientId: undefined, encoding, asked: parsed.asked };
+    this.desk.consult(pending, this.options.newQueryId(), principal);
   }
 
   answered(pending: PendingQuery<Exchange>, answer: QueryAnswer): void {
@@ -157,11 +211,10 @@ export class HttpGateway implements DeskListener<Exchange> {
     respond(origin, answer.ok ? 200 : httpStatusOf[answer.error.code], body);
   }
 
-  described(pending: PendingDescription<Exchange>, fleet: FleetDescription | QueryError): void {
-    const { origin, encoding, op, filters } = pending;
-    if ('code' in fleet) respondError(origin, fleet);
-    else
-      respond(origin, 200, printObject({ ok: true, ...selectFleet(fleet, op, filters) }, encoding));
+  consulted(pending: PendingConsultation<Exchange>, outcome: ConsultOutcome): void {
+    const { origin, encoding } = pending;
+    if (!outcome.ok) respondError(origin, outcome.error);
+    else respond(origin, 200, printObject({ ok: true, ...outcome.fields }, encoding));
   }
 
   close(): Promise<void> {

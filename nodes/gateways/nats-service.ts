@@ -12,7 +12,6 @@
 
 import { headers as createHeaders, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
 
-import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import { localPrincipal, type Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer, QueryId } from '../../actors/domain/query.ts';
@@ -23,18 +22,18 @@ import { decodeRequest, type Encoding } from './decode-request.ts';
 import type { EndpointStats } from './nats-discovery.ts';
 import { ServiceDiscovery } from './nats-discovery.ts';
 import {
-  fleetOperations,
-  type FleetOperation,
+  type ConsultOperation,
+  consultOperations,
   operationRefused,
-  parseFilters,
-  selectFleet,
+  parseConsultation,
 } from './operations.ts';
 import { clientIdOf, clientIdProblem, type ClientId, parseQuery } from './parse-query.ts';
 import { httpStatusOf, printAnswer, printError, printObject } from './print-answer.ts';
 import {
+  type ConsultOutcome,
   type DeskListener,
   type GatewayOptions,
-  type PendingDescription,
+  type PendingConsultation,
   type PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
@@ -97,9 +96,9 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     this.discovery.endpoint('query', serviceSubject('query'), (message, stats) => {
       this.query({ message, stats, startedMs: clock.nowMs() });
     });
-    for (const op of fleetOperations) {
+    for (const op of consultOperations) {
       this.discovery.endpoint(op, serviceSubject(op), (message, stats) => {
-        this.describe({ message, stats, startedMs: clock.nowMs() }, op);
+        this.consult({ message, stats, startedMs: clock.nowMs() }, op);
       });
     }
     this.broadcasts = [
@@ -129,14 +128,14 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     this.respond(origin, body, encoding, error, clientId);
   }
 
-  described(pending: PendingDescription<NatsRequest>, fleet: FleetDescription | QueryError): void {
-    const { origin, clientId, encoding, op, filters } = pending;
-    if ('code' in fleet) {
-      this.refuse(origin, fleet, clientId, encoding);
+  consulted(pending: PendingConsultation<NatsRequest>, outcome: ConsultOutcome): void {
+    const { origin, clientId, encoding } = pending;
+    if (!outcome.ok) {
+      this.refuse(origin, outcome.error, clientId, encoding);
       return;
     }
     const id = clientId === undefined ? {} : { id: clientId };
-    const body = printObject({ ...id, ok: true, ...selectFleet(fleet, op, filters) }, encoding);
+    const body = printObject({ ...id, ok: true, ...outcome.fields }, encoding);
     this.respond(origin, body, encoding, undefined, clientId);
   }
 
@@ -185,7 +184,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     );
   }
 
-  private describe(request: NatsRequest, op: FleetOperation): void {
+  private consult(request: NatsRequest, op: ConsultOperation): void {
     const { message } = request;
     const encoding = encodingOf(message.headers);
     const decoded =
@@ -198,18 +197,15 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     }
     const { value } = decoded;
     const clientId = clientIdOf(value);
-    const parsed = parseFilters(value, endpointEnvelope);
+    const parsed = parseConsultation(op, value, endpointEnvelope, this.options.config);
     const refusal =
       clientIdProblem(value, false) ?? (parsed.ok ? this.desk.refusal(0) : parsed.error);
     if (!parsed.ok || refusal !== undefined) {
       if (refusal !== undefined) this.refuse(request, refusal, clientId, encoding);
       return;
     }
-    this.desk.describe(
-      { origin: request, clientId, encoding, op, filters: parsed.filters },
-      this.options.newQueryId(),
-      this.principal,
-    );
+    const pending = { origin: request, clientId, encoding, asked: parsed.asked };
+    this.desk.consult(pending, this.options.newQueryId(), this.principal);
   }
 
   private refuse(

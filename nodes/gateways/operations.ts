@@ -1,15 +1,25 @@
 /**
- * Operations other than a query, alike over every gateway: what is registered, what runs, `ping`.
+ * Operations other than a query, alike over every gateway: what is registered, what runs, why a
+ * query went where it went, what one would get, `ping`.
  *
- * The descriptions come from the dispatcher (`dispatcher.describe-fleet`); here they are filtered.
- * Unknown operations, and those of later versions, are typed refusals.
+ * The answers come from the dispatcher; descriptions of the fleet are filtered here. Unknown
+ * operations, and those of later versions, are typed refusals.
  */
 
+import type {
+  DispatcherMessage,
+  GatewayMessage,
+  QuoteQuery,
+} from '../../actors/dispatcher/protocol.ts';
 import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
+import type { Principal } from '../../actors/domain/principal.ts';
+import type { Ref } from '../../runtime/actor.ts';
 import { show } from '../../runtime/wire/tensor-elements.ts';
 import type { JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
+import type { QueryLimits } from './config.ts';
+import { parseAsked } from './parse-query.ts';
 
 export const fleetOperations = [
   'tasks',
@@ -22,9 +32,20 @@ export const fleetOperations = [
 export type FleetOperation = (typeof fleetOperations)[number];
 
 /** Promised by the interface for a later version. */
-const laterOperations: ReadonlySet<string> = new Set(['explain', 'quote', 'subscribe']);
+const laterOperations: ReadonlySet<string> = new Set(['subscribe']);
 
-const knownOperations = ['query', 'cancel', 'ping', ...fleetOperations];
+/** Operations that the dispatcher answers. */
+export const consultOperations = [...fleetOperations, 'explain', 'quote'] as const;
+
+export type ConsultOperation = (typeof consultOperations)[number];
+
+/** What a client wants to know, parsed. */
+export type Consultation =
+  | { readonly op: FleetOperation; readonly filters: FleetFilters }
+  | { readonly op: 'explain'; readonly queryId: string }
+  | { readonly op: 'quote'; readonly asked: QuoteQuery['asked']; readonly batch: number };
+
+const knownOperations = ['query', 'cancel', 'ping', ...consultOperations];
 
 export interface FleetFilters {
   readonly task?: string | undefined;
@@ -34,8 +55,8 @@ export interface FleetFilters {
 
 const filterFields = ['task', 'dataset', 'architecture'] as const;
 
-export function isFleetOperation(op: unknown): op is FleetOperation {
-  return (fleetOperations as readonly unknown[]).includes(op);
+export function isConsultOperation(op: unknown): op is ConsultOperation {
+  return (consultOperations as readonly unknown[]).includes(op);
 }
 
 /** Why `op` is not carried out here. `offered` are those that this gateway understands. */
@@ -53,12 +74,69 @@ export function operationRefused(
   return queryError('bad_input', message, { field: 'op', known: offered });
 }
 
-export type ParsedFilters =
-  | { readonly ok: true; readonly filters: FleetFilters }
+export type ParsedConsultation =
+  | { readonly ok: true; readonly asked: Consultation }
   | { readonly ok: false; readonly error: QueryError };
 
-/** The filters among a request's fields; `envelope` names fields that are not filters. */
-export function parseFilters(value: JsonObject, envelope: ReadonlySet<string>): ParsedFilters {
+/** What is asked by the fields of a request; `envelope` names fields that are not part of it. */
+export function parseConsultation(
+  op: ConsultOperation,
+  value: JsonObject,
+  envelope: ReadonlySet<string>,
+  limits: QueryLimits,
+): ParsedConsultation {
+  switch (op) {
+    case 'explain':
+      return parseExplain(value, envelope);
+    case 'quote': {
+      const parsed = parseAsked(value, envelope, limits);
+      return parsed.ok ? { ok: true, asked: { op, ...parsed.quote } } : parsed;
+    }
+    default:
+      return parseFilters(op, value, envelope);
+  }
+}
+
+export interface ConsultEnvelope {
+  readonly requestId: string;
+  readonly principal: Principal;
+  readonly replyTo: Ref<GatewayMessage>;
+}
+
+/** The dispatcher's message that asks it. */
+export function askOf(asked: Consultation, envelope: ConsultEnvelope): DispatcherMessage {
+  switch (asked.op) {
+    case 'explain':
+      return { type: 'dispatcher.explain-query', ...envelope, queryId: asked.queryId };
+    case 'quote': {
+      const { asked: query, batch } = asked;
+      return { type: 'dispatcher.quote-query', ...envelope, asked: query, batch };
+    }
+    default:
+      return { type: 'dispatcher.describe-fleet', ...envelope };
+  }
+}
+
+function parseExplain(value: JsonObject, envelope: ReadonlySet<string>): ParsedConsultation {
+  const other = Object.keys(value).find((key) => key !== 'queryId' && !envelope.has(key));
+  if (other !== undefined) {
+    return refuse(other.slice(0, 64), `unknown field "${other.slice(0, 64)}"; known: queryId`);
+  }
+  const { queryId } = value;
+  if (typeof queryId === 'string' && queryId !== '' && queryId.length <= queryIdLengthMax) {
+    return { ok: true, asked: { op: 'explain', queryId } };
+  }
+  const message = `queryId: expected the queryId of an answer, got ${show(queryId)}`;
+  return refuse('queryId', message);
+}
+
+const queryIdLengthMax = 256;
+
+function parseFilters(
+  op: FleetOperation,
+  value: JsonObject,
+  envelope: ReadonlySet<string>,
+): ParsedConsultation {
   const filters: Partial<Record<(typeof filterFields)[number], string>> = {};
   for (const key of Object.keys(value)) {
     if (envelope.has(key)) continue;
@@ -74,10 +152,10 @@ export function parseFilters(value: JsonObject, envelope: ReadonlySet<string>): 
     }
     filters[field] = given;
   }
-  return { ok: true, filters };
+  return { ok: true, asked: { op, filters } };
 }
 
-function refuse(field: string, message: string): ParsedFilters {
+function refuse(field: string, message: string): ParsedConsultation {
   return { ok: false, error: queryError('bad_input', message, { field }) };
 }
 

@@ -5,12 +5,13 @@
  * Only structure is checked; whether the inputs fit the task is the dispatcher's to know.
  */
 
+import type { QuoteQuery } from '../../actors/dispatcher/protocol.ts';
 import type { QueryError } from '../../actors/domain/outcome.ts';
 import type { QueryRequest, Selector, Slo } from '../../actors/domain/query.ts';
 import type { NamedTensors, Tensor } from '../../runtime/wire/tensors.ts';
 import type { QueryLimits } from './config.ts';
 import { isObject, type JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import { parseTensor } from './parse-tensor.ts';
 import { badField, badInput, Refused, tooLarge } from './refused.ts';
 
@@ -63,6 +64,44 @@ export function parseQuery(
   }
 }
 
+/** What a quote asks: a query without its inputs, and the batch that they would be. */
+export type ParsedAsked =
+  | { readonly ok: true; readonly quote: Pick<QuoteQuery, 'asked' | 'batch'> }
+  | { readonly ok: false; readonly error: QueryError };
+
+const askedFields: ReadonlySet<string> = new Set([
+  ...['task', 'dataset', 'architecture', 'variant', 'slo', 'onMiss', 'timeoutMs', 'batch'],
+]);
+
+/** `envelope` names fields that are not part of what is asked. */
+export function parseAsked(
+  value: JsonObject,
+  envelope: ReadonlySet<string>,
+  limits: QueryLimits,
+): ParsedAsked {
+  try {
+    for (const key of Object.keys(value)) {
+      if (!askedFields.has(key) && !envelope.has(key)) throw unknownField(key, [...askedFields]);
+    }
+    const asked = {
+      selector: parseSelector(value),
+      slo: parseSlo(value['slo']),
+      onMiss: parseOnMiss(value['onMiss']),
+      timeoutMs: parseTimeout(value['timeoutMs'], limits),
+    };
+    return { ok: true, quote: { asked, batch: parseBatch(value['batch']) } };
+  } catch (error) {
+    if (error instanceof Refused) return { ok: false, error: error.error };
+    throw error;
+  }
+}
+
+function parseBatch(value: unknown): number {
+  if (value === undefined || value === null) return 1;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
+  throw badField('batch', 'a whole number >= 1', value);
+}
+
 /** The id to answer to, whatever else is wrong; undefined where there is no usable one. */
 export function clientIdOf(value: JsonObject): ClientId | undefined {
   const { id } = value;
@@ -86,7 +125,8 @@ function isClientId(id: unknown): id is ClientId {
 function parse(value: JsonObject, limits: QueryLimits, fallbackId?: string): QueryRequest {
   const idProblem = clientIdProblem(value, fallbackId === undefined);
   if (idProblem !== undefined) throw new Refused(idProblem);
-  for (const key of Object.keys(value)) if (!queryFields.has(key)) throw unknownField(key);
+  for (const key of Object.keys(value))
+    if (!queryFields.has(key)) throw unknownField(key, knownFields);
   const id = clientIdOf(value);
   return {
     id: id === undefined ? (fallbackId ?? '') : String(id),
@@ -101,10 +141,9 @@ function parse(value: JsonObject, limits: QueryLimits, fallbackId?: string): Que
   };
 }
 
-function unknownField(key: string): Refused {
-  const nearest = nearestName(key, knownFields);
-  const meant =
-    nearest === undefined ? `known: ${knownFields.join(', ')}` : `did you mean "${nearest}"?`;
+function unknownField(key: string, known: readonly string[]): Refused {
+  const nearest = nearestName(key, known);
+  const meant = nearest === undefined ? `known: ${known.join(', ')}` : `did you mean "${nearest}"?`;
   return badInput(key.slice(0, 64), `unknown field "${key.slice(0, 64)}"; ${meant}`);
 }
 

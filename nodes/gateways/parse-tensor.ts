@@ -15,7 +15,7 @@ import {
 import { countStrings, packElements } from '../../runtime/wire/tensor-elements.ts';
 import type { QueryLimits } from './config.ts';
 import { isObject, type JsonObject } from './decode-request.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import { badField, badInput, tooLarge } from './refused.ts';
 
 /** Elements that the query may still give one by one. */

@@ -7,7 +7,6 @@
  * or is gone), so that no client waits for ever.
  */
 
-import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../../actors/domain/query.ts';
@@ -20,7 +19,7 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Encoding } from './decode-request.ts';
-import type { FleetFilters, FleetOperation } from './operations.ts';
+import { askOf, type Consultation, selectFleet } from './operations.ts';
 import type { ClientId } from './parse-query.ts';
 
 /** What the composition root gives every gateway. */
@@ -50,24 +49,31 @@ export interface PendingQuery<O> {
   readonly timeoutMs: number;
 }
 
-export interface PendingDescription<O> {
+/** A question about the fleet or a query. */
+export interface PendingConsultation<O> {
   readonly origin: O;
   readonly clientId: ClientId | undefined;
   readonly encoding: Encoding;
-  readonly op: FleetOperation;
-  readonly filters: FleetFilters;
+  readonly asked: Consultation;
   readonly expiresMs: number;
 }
+
+/** The fields of the answer to a consultation. */
+export type Consulted = Readonly<Record<string, unknown>>;
 
 /** The gateway's side. A throw is absorbed and logged; it costs that one client its answer. */
 export interface DeskListener<O> {
   answered(pending: PendingQuery<O>, answer: QueryAnswer): void;
-  described(pending: PendingDescription<O>, fleet: FleetDescription | QueryError): void;
+  consulted(pending: PendingConsultation<O>, outcome: ConsultOutcome): void;
 }
+
+export type ConsultOutcome =
+  | { readonly ok: true; readonly fields: Consulted }
+  | { readonly ok: false; readonly error: QueryError };
 
 /** The dispatcher keeps `timeoutMs`; this long after it, it is taken for dead. */
 const graceMs = 2_000;
-const describeMs = 5_000;
+const consultMs = 5_000;
 const sweepMs = 500;
 
 export class QueryDesk<O> {
@@ -76,7 +82,7 @@ export class QueryDesk<O> {
   private readonly listener: DeskListener<O>;
   private readonly port: Ref<GatewayMessage>;
   private readonly queries = new Map<QueryId, PendingQuery<O>>();
-  private readonly descriptions = new Map<string, PendingDescription<O>>();
+  private readonly consultations = new Map<string, PendingConsultation<O>>();
   private readonly unwatch: () => void;
   private bytes = 0;
   private closing = false;
@@ -97,7 +103,7 @@ export class QueryDesk<O> {
   }
 
   get size(): number {
-    return this.queries.size + this.descriptions.size;
+    return this.queries.size + this.consultations.size;
   }
 
   /** Why nothing more is taken at present: closing, or at a bound. */
@@ -133,16 +139,16 @@ export class QueryDesk<O> {
     });
   }
 
-  describe(
-    pending: Omit<PendingDescription<O>, 'expiresMs'>,
+  consult(
+    pending: Omit<PendingConsultation<O>, 'expiresMs'>,
     requestId: string,
     principal: Principal,
   ): void {
     const { host, clock, dispatcher } = this.options;
-    this.descriptions.set(requestId, { ...pending, expiresMs: clock.nowMs() + describeMs });
+    this.consultations.set(requestId, { ...pending, expiresMs: clock.nowMs() + consultMs });
     this.keepSweeping();
-    const replyTo = this.port;
-    host.tell(dispatcher, { type: 'dispatcher.describe-fleet', requestId, principal, replyTo });
+    const envelope = { requestId, principal, replyTo: this.port };
+    host.tell(dispatcher, askOf(pending.asked, envelope));
   }
 
   /** The query is then answered `cancelled`, or with what was on its way already. */
@@ -192,13 +198,21 @@ export class QueryDesk<O> {
         this.settle();
         return;
       }
-      case 'gateway.fleet-described': {
-        const pending = this.descriptions.get(message.requestId);
-        this.descriptions.delete(message.requestId);
-        if (pending !== undefined) this.answerDescription(pending, message.description);
-        this.settle();
+      case 'gateway.fleet-described':
+        this.answerConsultation(message.requestId, ({ asked }) =>
+          asked.op === 'explain' || asked.op === 'quote'
+            ? undefined
+            : { ok: true, fields: selectFleet(message.description, asked.op, asked.filters) },
+        );
         return;
-      }
+      case 'gateway.query-explained':
+        this.answerConsultation(message.requestId, () =>
+          consultOutcome('explanation', message.outcome),
+        );
+        return;
+      case 'gateway.query-quoted':
+        this.answerConsultation(message.requestId, () => consultOutcome('quote', message.outcome));
+        return;
       case 'gateway.queries-lost':
         this.refuseAll('the dispatcher of this gateway was restarted; try again');
         return;
@@ -223,14 +237,22 @@ export class QueryDesk<O> {
     }
   }
 
-  private answerDescription(
-    pending: PendingDescription<O>,
-    fleet: FleetDescription | QueryError,
+  private answerConsultation(
+    requestId: string,
+    outcomeFor: (pending: PendingConsultation<O>) => ConsultOutcome | undefined,
   ): void {
+    const pending = this.consultations.get(requestId);
+    this.consultations.delete(requestId);
+    const outcome = pending === undefined ? undefined : outcomeFor(pending);
+    if (pending !== undefined && outcome !== undefined) this.tellConsulted(pending, outcome);
+    this.settle();
+  }
+
+  private tellConsulted(pending: PendingConsultation<O>, outcome: ConsultOutcome): void {
     try {
-      this.listener.described(pending, fleet);
+      this.listener.consulted(pending, outcome);
     } catch (error) {
-      this.absorb(pending.op, error);
+      this.absorb(pending.asked.op, error);
     }
   }
 
@@ -267,11 +289,17 @@ export class QueryDesk<O> {
       });
       this.answer(pending, { ok: false, queryId: pending.queryId, error });
     }
-    for (const [requestId, pending] of this.descriptions) {
+    for (const [requestId, pending] of this.consultations) {
       if (pending.expiresMs > nowMs) continue;
-      this.descriptions.delete(requestId);
-      this.answerDescription(pending, error);
+      this.consultations.delete(requestId);
+      this.tellConsulted(pending, { ok: false, error });
     }
     this.settle();
   }
+}
+
+function consultOutcome(field: string, outcome: object | QueryError): ConsultOutcome {
+  return 'code' in outcome
+    ? { ok: false, error: outcome }
+    : { ok: true, fields: { [field]: outcome } };
 }

@@ -8,21 +8,25 @@ import type { Duplex } from 'node:stream';
 
 import type { RawData, WebSocket } from 'ws';
 
-import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer } from '../../actors/domain/query.ts';
 import { decodeRequest, type Encoding, type JsonObject } from './decode-request.ts';
 import {
-  isFleetOperation,
+  type ConsultOperation,
+  isConsultOperation,
   operationRefused,
-  type FleetOperation,
-  parseFilters,
-  selectFleet,
+  parseConsultation,
 } from './operations.ts';
 import { type ClientId, clientIdOf, clientIdProblem, parseQuery } from './parse-query.ts';
 import { printAnswer, printError, printObject } from './print-answer.ts';
-import type { GatewayOptions, PendingDescription, PendingQuery, QueryDesk } from './query-desk.ts';
+import type {
+  ConsultOutcome,
+  GatewayOptions,
+  PendingConsultation,
+  PendingQuery,
+  QueryDesk,
+} from './query-desk.ts';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionOwner {
@@ -50,7 +54,7 @@ export class Connection {
   private readonly principal: Principal;
   /** Client ids (as strings) of what is in flight, to our own. */
   private readonly inFlight = new Map<string, string>();
-  private describing = 0;
+  private consulting = 0;
   private heardOf = true;
   private gone = false;
 
@@ -106,15 +110,16 @@ export class Connection {
     this.send(printAnswer(answer, pending.clientId, pending.encoding, config));
   }
 
-  described(pending: PendingDescription<Connection>, fleet: FleetDescription | QueryError): void {
-    this.describing -= 1;
-    const { clientId, encoding, op, filters } = pending;
-    if ('code' in fleet) {
-      this.send(printError(fleet, clientId, encoding, op));
+  consulted(pending: PendingConsultation<Connection>, outcome: ConsultOutcome): void {
+    this.consulting -= 1;
+    const { clientId, encoding, asked } = pending;
+    const { op } = asked;
+    if (!outcome.ok) {
+      this.send(printError(outcome.error, clientId, encoding, op));
       return;
     }
     const id = clientId === undefined ? {} : { id: clientId };
-    this.send(printObject({ ...id, op, ok: true, ...selectFleet(fleet, op, filters) }, encoding));
+    this.send(printObject({ ...id, op, ok: true, ...outcome.fields }, encoding));
   }
 
   private receive(data: RawData, isBinary: boolean): void {
@@ -181,7 +186,7 @@ export class Connection {
 
   private bounds(): QueryError | undefined {
     const most = this.gateway.options.config.inFlightPerConnectionMax;
-    return this.inFlight.size + this.describing >= most
+    return this.inFlight.size + this.consulting >= most
       ? queryError('overloaded', `this connection has ${most} requests in flight, its limit`)
       : undefined;
   }
@@ -197,8 +202,8 @@ export class Connection {
       this.send(printObject({ ...id, op: 'pong', ok: true }, encoding));
     } else if (op === 'cancel') {
       this.cancel(String(clientId), clientId, encoding);
-    } else if (isFleetOperation(op)) {
-      this.describe(op, value, clientId, encoding);
+    } else if (isConsultOperation(op)) {
+      this.consult(op, value, clientId, encoding);
     } else {
       this.refuse(operationRefused(op), clientId, encoding, told);
     }
@@ -215,24 +220,22 @@ export class Connection {
     this.refuse(queryError('bad_input', message, { field: 'id' }), clientId, encoding, 'cancel');
   }
 
-  private describe(
-    op: FleetOperation,
+  private consult(
+    op: ConsultOperation,
     value: JsonObject,
     clientId: ClientId | undefined,
     encoding: Encoding,
   ): void {
-    const parsed = parseFilters(value, operationEnvelope);
-    const refusal = parsed.ok ? (this.bounds() ?? this.gateway.desk.refusal(0)) : parsed.error;
+    const { options, desk } = this.gateway;
+    const parsed = parseConsultation(op, value, operationEnvelope, options.config);
+    const refusal = parsed.ok ? (this.bounds() ?? desk.refusal(0)) : parsed.error;
     if (!parsed.ok || refusal !== undefined) {
       if (refusal !== undefined) this.refuse(refusal, clientId, encoding, op);
       return;
     }
-    this.describing += 1;
-    this.gateway.desk.describe(
-      { origin: this, clientId, encoding, op, filters: parsed.filters },
-      this.gateway.options.newQueryId(),
-      this.principal,
-    );
+    this.consulting += 1;
+    const pending = { origin: this, clientId, encoding, asked: parsed.asked };
+    desk.consult(pending, options.newQueryId(), this.principal);
   }
 
   private refuse(

@@ -10,15 +10,15 @@ import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
 
-import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer } from '../../actors/domain/query.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import {
+  type ConsultOutcome,
   type DeskListener,
   type GatewayOptions,
-  type PendingDescription,
+  type PendingConsultation,
   type PendingQuery,
   QueryDesk,
 } from './query-desk.ts';
@@ -75,8 +75,8 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
     pending.origin.answered(pending, answer);
   }
 
-  described(pending: PendingDescription<Connection>, fleet: FleetDescription | QueryError): void {
-    pending.origin.described(pending, fleet);
+  consulted(pending: PendingConsultation<Connection>, outcome: ConsultOutcome): void {
+    pending.origin.consulted(pending, outcome);
   }
 
   /** Takes no more; what is in flight is answered first, then everybody is told 1001. */

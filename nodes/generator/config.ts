@@ -6,7 +6,7 @@ import { optimisationLevels, precisions } from './candidate.ts';
 
 const share = z.number().min(0);
 
-export const generatorConfigSchema = z.object({
+export const generatorConfigSchema = z.strictObject({
   precisions: z.array(z.enum(precisions)).default([...precisions]),
   /** Each precision is made as it is and at these levels of ONNX Runtime's optimiser. */
   optimisations: z.array(z.enum(optimisationLevels)).default(['all']),
@@ -14,7 +14,7 @@ export const generatorConfigSchema = z.object({
   /** Weights with fewer elements are not quantised. */
   elementsMin: z.int().min(0).default(512),
   calibration: z
-    .object({
+    .strictObject({
       method: z.enum(['min-max', 'percentile']).default('min-max'),
       percentile: z.number().min(50).max(100).default(99.99),
       /** Samples beyond these are not run: ranges settle early. */
@@ -25,7 +25,7 @@ export const generatorConfigSchema = z.object({
   compareSamplesMax: z.int().min(1).default(16),
   /** Largest relative error (root mean square) of an output against the source, by kind. */
   errorMax: z
-    .object({
+    .strictObject({
       fp32: share.default(1e-3),
       fp16: share.default(0.05),
       int8: share.default(0.4),

@@ -5,7 +5,7 @@ import { z } from 'zod';
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
 
-export const labConfigSchema = z.object({
+export const labConfigSchema = z.strictObject({
   /** Jobs at once; more wait. Two that measure at once would measure each other. */
   jobsMax: count.default(1),
   /** Jobs that wait; beyond them a job is refused. */

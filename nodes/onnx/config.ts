@@ -5,7 +5,7 @@ import { z } from 'zod';
 const bytes = z.int().min(1);
 const mebibyte = 1024 * 1024;
 
-export const onnxConfigSchema = z.object({
+export const onnxConfigSchema = z.strictObject({
   /** Tensors of this size or more stay in the file until somebody needs their elements. */
   inlineBytesMax: bytes.default(16 * 1024),
   /** A model without its large tensors: nodes, names, shapes, small constants. */

@@ -1,9 +1,13 @@
 /** The gateway parts of a node: one dispatcher, and the gateways in front of it. */
 
 import { dispatcherSpec } from '../../actors/dispatcher/behaviour.ts';
-import type { DispatcherMessage, GatewayMessage } from '../../actors/dispatcher/protocol.ts';
-import { localPrincipal } from '../../actors/domain/principal.ts';
+import type {
+  DispatcherMessage,
+  GatewayMessage,
+  Readiness,
+} from '../../actors/dispatcher/protocol.ts';
 import type { Ref } from '../../runtime/actor.ts';
+import type { Cancel } from '../../runtime/clock.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
 import { startNatsService } from '../gateways/nats-service.ts';
 import type { GatewayOptions } from '../gateways/query-desk.ts';
@@ -31,6 +35,7 @@ export function addDispatcher(node: Node, membership: Membership): DispatcherPar
   const spec = dispatcherSpec({
     config: config.dispatcher,
     controller: controllerRef,
+    busName: busNameOf(node),
     epoch: () => host.epoch,
     gateways: () => [...desks],
   });
@@ -58,9 +63,10 @@ export async function openGateways(
       ...(settings.token === undefined ? {} : { token: settings.token }),
     },
   };
+  const readiness = watchReadiness(node, dispatcher);
   const http = await startHttpServer({
     ...options,
-    notReady: watchReadiness(node, dispatcher),
+    notReady: () => node.troubles.values().next().value ?? readiness.notReady(),
     metricsPage: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
   });
   const service =
@@ -76,6 +82,7 @@ export async function openGateways(
     url: http.url.replace(/^http/, 'ws'),
     httpUrl: http.url,
     close: async () => {
+      readiness.stop();
       await Promise.all([http.close(), service?.close()]);
     },
   };
@@ -106,30 +113,42 @@ function passBusEvents(node: Node, dispatcher: Ref<DispatcherMessage>): void {
 
 const readinessEveryMs = 250;
 
-/** Why queries cannot be served yet; asks the dispatcher until a worker and a variant are there. */
-function watchReadiness(node: Node, dispatcher: Ref<DispatcherMessage>): () => string | undefined {
+interface ReadinessWatch {
+  /** Why queries cannot be served now, for people; undefined when they can. */
+  readonly notReady: () => string | undefined;
+  readonly stop: () => void;
+}
+
+/** Asks the dispatcher again and again: what was ready may not stay so. */
+function watchReadiness(node: Node, dispatcher: Ref<DispatcherMessage>): ReadinessWatch {
   const { host, clock } = node;
   let why: string | undefined = 'starting';
-  const ask = (): void => {
-    if (node.closing) return;
-    host.tell(dispatcher, {
-      type: 'dispatcher.describe-fleet',
-      requestId: 'readiness',
-      principal: localPrincipal,
-      replyTo,
-    });
-  };
-  const replyTo = host.port<GatewayMessage>('readiness', (message) => {
-    if (message.type !== 'gateway.fleet-described') return;
-    const { workers, variants } = message.description;
-    if (workers.length > 0 && variants.length > 0) {
-      why = undefined;
-      host.closePort(replyTo);
-      return;
-    }
-    why = workers.length === 0 ? 'no worker has joined' : 'no variant is registered';
-    clock.schedule(readinessEveryMs, ask);
+  let cancel: Cancel = () => undefined;
+  const replyTo = host.port<Readiness>('readiness', (readiness) => {
+    why = unreadiness(readiness, busNameOf(node));
   });
+  const ask = (): void => {
+    host.tell(dispatcher, { type: 'dispatcher.report-readiness', replyTo });
+    cancel = clock.schedule(readinessEveryMs, ask);
+  };
   ask();
-  return () => why;
+  return {
+    notReady: () => why,
+    stop: () => {
+      why = 'closing';
+      cancel();
+      host.closePort(replyTo);
+    },
+  };
+}
+
+function unreadiness(readiness: Readiness, busName: string | undefined): string | undefined {
+  const { workers, variants, busConnected } = readiness;
+  if (workers > 0 && variants > 0) return undefined;
+  if (!busConnected) return `${busName ?? 'the bus'} cannot be reached, and so no worker`;
+  return workers === 0 ? 'no worker has joined' : 'no variant is registered';
+}
+
+function busNameOf({ natsUrl }: Node): string | undefined {
+  return natsUrl === undefined ? undefined : `NATS at ${natsUrl}`;
 }

@@ -2,7 +2,8 @@
 
 import { env } from 'node:process';
 
-import { type Config, loadConfig } from '../config.ts';
+import type { Config } from '../config.ts';
+import { loadConfig } from '../load-config.ts';
 import type { LogLevel } from '../adapters/logger.ts';
 
 export interface RootSettings {

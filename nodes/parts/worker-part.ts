@@ -19,6 +19,23 @@ export interface WorkerSlice {
   readonly memory?: string | undefined;
 }
 
+/** What of a machine a worker owns, checked. */
+export interface OwnedSlice {
+  readonly cores: readonly number[] | undefined;
+  readonly memoryBytes: number;
+}
+
+/**
+ * Throws ConfigInvalid on a slice that this machine does not have, or that is too small for
+ * anything: `leastBytes` is what its workers need before they load. Starts nothing.
+ */
+export function sliceOf({ cores, memory }: WorkerSlice, leastBytes = 0): OwnedSlice {
+  return {
+    cores: parseCores(cores),
+    memoryBytes: parseMemory(memory, leastBytes) ?? Math.floor(totalmem() * 0.8),
+  };
+}
+
 export interface WorkerPart {
   readonly worker: Ref<WorkerMessage>;
   readonly engine: OnnxEngine;
@@ -27,11 +44,10 @@ export interface WorkerPart {
   readonly drain: () => Promise<void>;
 }
 
-export function addWorker(node: Node, membership: Membership, slice: WorkerSlice): WorkerPart {
+export function addWorker(node: Node, membership: Membership, slice: OwnedSlice): WorkerPart {
   const { host, config, log, metrics } = node;
-  const cores = parseCores(slice.cores);
+  const { cores, memoryBytes } = slice;
   const units = cores?.length ?? availableParallelism();
-  const memoryBytes = parseBytes(slice.memory) ?? Math.floor(totalmem() * 0.8);
   const hardware: readonly Hardware[] = [
     { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
   ];
@@ -103,14 +119,27 @@ const byteUnits: Readonly<Record<string, number>> = {
   KIB: 2 ** 10,
   MIB: 2 ** 20,
   GIB: 2 ** 30,
+  TIB: 2 ** 40,
   KB: 1e3,
   MB: 1e6,
   GB: 1e9,
+  TB: 1e12,
 };
 
-/** `4GiB`, `512MiB`, `2GB` or plain bytes. */
-export function parseBytes(text: string | undefined): number | undefined {
+/** `4GiB`, `512MiB`, `2GB` or plain bytes, within what the machine has. */
+function parseMemory(text: string | undefined, leastBytes: number): number | undefined {
   if (text === undefined) return undefined;
+  const bytes = parseBytes(text);
+  if (bytes > leastBytes && bytes <= totalmem()) return bytes;
+  const least = `${(leastBytes / 2 ** 20).toFixed(0)}MiB, which is used before anything is loaded`;
+  const most = `${(totalmem() / 2 ** 30).toFixed(1)}GiB, which this machine has`;
+  throw new ConfigInvalid(
+    `--memory "${text}": give more than ${least}, and at most ${most}`,
+    '--memory',
+  );
+}
+
+function parseBytes(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim());
   const unit = byteUnits[(match?.[2] ?? '').toUpperCase()];
   if (match === null || unit === undefined) {

@@ -18,7 +18,7 @@ const desk = refOf<GatewayMessage>('gateway', 1, '/gateway-http');
 function dispatcherOf(epoch: number): Recording<unknown, DispatcherMessage> {
   const config = {
     ...{ mailboxMax: 10, inFlightMax: 10, inFlightPerTenantMax: 10, batchMax: 8 },
-    ...{ attemptsMax: 2, lossesMax: 8, selection: 'cheapest' as const, hopMs: 0 },
+    ...{ attemptsMax: 2, lossesMax: 8, explainedMax: 10, selection: 'cheapest' as const, hopMs: 0 },
   };
   const options = { config, controller, epoch: () => epoch, gateways: () => [desk] };
   return new Recording(anySpec(dispatcherSpec(options)), { self: refOf('gateway', 1, '/d') });

@@ -196,6 +196,11 @@ export const brokenHosts: readonly BrokenHost[] = [
     wrap: (host) => bend(host, ({ onStop: _, ...spec }) => spec),
   },
   {
+    name: 'loses silently what an actor fails on',
+    foundBy: 'refuses the message that failed to its sender, and nothing that has none',
+    wrap: (host) => bend(host, ({ refuse: _, ...spec }) => spec),
+  },
+  {
     name: 'loses silently what is queued on stop',
     foundBy: 'refuses what is still queued when an actor stops, and what comes later',
     wrap: losesQueuedOnStop,

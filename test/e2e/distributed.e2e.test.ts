@@ -18,7 +18,7 @@ const serving = ['active', 'overloaded', 'interfered'];
 const asked = { slo: { accuracyMin: 98 }, timeoutMs: 20_000 };
 
 interface Listed {
-  readonly workers: readonly { readonly name: string }[];
+  readonly workers: readonly { readonly name: string; readonly epoch: number }[];
   readonly instances: readonly { readonly state: string; readonly worker: string }[];
 }
 
@@ -166,6 +166,33 @@ describe('a distributed system', function () {
     stream.close();
   });
 
+  it('says that its broker is dead, to clients, probes and stderr, until it is back', async () => {
+    const controller = await startController();
+    await startWorkers();
+    await bothServe(controller);
+    const httpUrl = String(controller.ready['httpUrl']);
+    const readiness = async (): Promise<string> => {
+      const response = await fetch(`${httpUrl}/readyz`);
+      return `${String(response.status)} ${await response.text()}`;
+    };
+    await eventually('it is ready', async () => (await readiness()) === '200 ready\n');
+    const port = Number(new URL(server.url).port);
+    process.kill(server.pid, 'SIGKILL');
+    await server.stop();
+    await eventually('it is not ready', async () => (await readiness()).startsWith('503'));
+    expect(await readiness()).to.contain(`NATS at ${server.url} cannot be reached`);
+    const stream = await QueryStream.open(String(controller.ready['url']));
+    const id = stream.send(asked);
+    await eventually('a refusal', () => stream.answers.has(id));
+    expect(stream.failures()[0]).to.match(/^unavailable: NATS at nats:/);
+    server = await startNatsServer({ log: silentLogger, port });
+    await eventually('it is ready again', async () => (await readiness()).startsWith('200'));
+    stream.close();
+    for (const said of ['NATS is lost', 'NATS is back']) {
+      expect(controller.errors()).to.contain(said);
+    }
+  });
+
   it('takes a worker that stood still for 5 s back in, answering each query once', async () => {
     const controller = await startController();
     const [first] = await startWorkers();
@@ -182,6 +209,53 @@ describe('a distributed system', function () {
     expect(stream.failures()).to.deep.equal([]);
     expect(stream.doubled()).to.deep.equal([]);
     stream.close();
+  });
+
+  it('refuses a node whose name is taken, and takes it once its bearer is dead', async () => {
+    const controller = await startController();
+    const named = ['worker', ...nats, '--name', 'worker-a', '--cores', '0'];
+    const first = await stage.infaas(named);
+    const second = await stage.refused(named);
+    expect(second).to.include({ code: 1 });
+    expect(second.err).to.contain('"worker-a"').and.to.contain('is running already');
+    const other = await stage.refused([
+      ...['controller', ...nats, '--port', '0', '--data', stage.folder()],
+    ]);
+    expect(other).to.include({ code: 1 });
+    expect(other.err).to.contain('a controller is running already');
+    expect([first.pid, controller.pid].every(isAlive)).to.equal(true);
+    first.kill('SIGKILL');
+    await first.exited;
+    await stage.infaas(named);
+    await eventually('it serves in the place of the dead one', async () => {
+      const { workers } = await list(controller.ready['httpUrl'], 'workers');
+      return workers.some(({ name, epoch }) => name === 'worker-a' && epoch === 2);
+    });
+  });
+
+  it('spawns a worker process of `up` again, and gives up when it ends too often', async () => {
+    const system = await stage.infaas(
+      ['up', '--zoo', ...nats, '--workers', '2', '--port', '0', '--data', stage.folder()],
+      { processes: { restartsMax: 1 }, ...preloaded },
+    );
+    await bothServe(system);
+    const stream = await QueryStream.open(String(system.ready['url']));
+    stream.start(100, asked);
+    const first = childrenOf(system.pid);
+    process.kill(first[0] ?? 0, 'SIGKILL');
+    await eventually('it is said', () => /worker-\d is back/.test(system.errors()));
+    await eventually('it serves in the place of the dead one', async () => {
+      const { workers } = await list(system.ready['httpUrl'], 'workers');
+      return workers.length === 2 && workers.some(({ epoch }) => epoch === 2);
+    });
+    stream.pause();
+    await eventually('every query is answered', () => stream.answered === stream.sent);
+    expect(stream.failures()).to.deep.equal([]);
+    stream.close();
+    const again = childrenOf(system.pid).find((pid) => !first.includes(pid));
+    process.kill(again ?? 0, 'SIGKILL');
+    expect(await system.exited).to.equal(1);
+    expect(system.errors()).to.match(/cannot go on: worker-\d ended more than 1 times/);
   });
 
   it('leaves no process behind when it is told to end', async () => {

@@ -10,11 +10,19 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const binary = join(root, 'bin', 'infaas.js');
 
+/** A command that ended by itself. */
+export interface Ended {
+  readonly code: number | null;
+  readonly err: string;
+}
+
 export interface Process {
   readonly pid: number;
   /** The line of JSON it printed when it was ready. */
   readonly ready: Readonly<Record<string, unknown>>;
   readonly exited: Promise<number | null>;
+  /** What it wrote to stderr so far, its last lines. */
+  readonly errors: () => string;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -29,8 +37,34 @@ export class Stage {
     return folder;
   }
 
+  /** `infaas COMMAND … --json`, which is expected to end without having been ready. */
+  async refused(args: readonly string[], config: object = {}): Promise<Ended> {
+    const { child, exited, errors } = this.start(args, config);
+    child.stdout.resume();
+    return { code: await exited, err: errors() };
+  }
+
   /** `infaas COMMAND … --json`; `config` becomes its configuration file. */
   async infaas(args: readonly string[], config: object = {}): Promise<Process> {
+    const { child, exited, errors } = this.start(args, config);
+    const line = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stdout }).once('line', resolve);
+      void exited.then((code) => {
+        reject(new Error(`infaas ${args.join(' ')} ended with ${String(code)}: ${errors()}`));
+      });
+    });
+    return {
+      pid: child.pid ?? 0,
+      ready: JSON.parse(line) as Record<string, unknown>,
+      exited,
+      errors,
+      kill: (signal) => {
+        child.kill(signal);
+      },
+    };
+  }
+
+  private start(args: readonly string[], config: object) {
     const file = join(this.folder(), 'config.yaml');
     writeFileSync(file, JSON.stringify(config));
     const child = spawn(process.execPath, [binary, ...args, '--config', file, '--json'], {
@@ -43,20 +77,7 @@ export class Stage {
     child.stderr.on('data', (chunk: Buffer) => {
       errors = (errors + chunk.toString()).slice(-4_000);
     });
-    const line = await new Promise<string>((resolve, reject) => {
-      createInterface({ input: child.stdout }).once('line', resolve);
-      void exited.then((code) => {
-        reject(new Error(`infaas ${args.join(' ')} ended with ${String(code)}: ${errors}`));
-      });
-    });
-    return {
-      pid: child.pid ?? 0,
-      ready: JSON.parse(line) as Record<string, unknown>,
-      exited,
-      kill: (signal) => {
-        child.kill(signal);
-      },
-    };
+    return { child, exited, errors: () => errors };
   }
 
   async end(): Promise<void> {

@@ -4,13 +4,15 @@
  */
 
 import { createInProcessBus } from '../../nodes/adapters/in-process-bus.ts';
-import type {
-  ActorHost,
-  Address,
-  DeadLetterReason,
-  RemotePort,
-  StopReason,
-  Terminated,
+import {
+  type ActorHost,
+  type Address,
+  type DeadLetterReason,
+  type Ref,
+  refusal,
+  type RemotePort,
+  type StopReason,
+  type Terminated,
 } from '../../runtime/actor.ts';
 import type { Bus } from '../../runtime/bus.ts';
 import type { Cancel, Clock } from '../../runtime/clock.ts';
@@ -129,8 +131,10 @@ export class RecordingHost implements ActorHost {
     // Nothing to close.
   }
 
-  tell(): void {
-    // Nobody to tell.
+  readonly told: { readonly to: Address; readonly message: unknown }[] = [];
+
+  tell(to: Address, message: unknown): void {
+    this.told.push({ to, message });
   }
 
   stop(): void {
@@ -188,6 +192,11 @@ export class TestNode {
       kind: 'test',
       incarnation,
       decoders: testDecoders,
+      messageBytesMax: 100_000,
+      refuseTooLarge: (to, message, bytes, bytesMax) =>
+        (message as { type: string }).type === 'test.ask'
+          ? refusal(to as Ref<unknown>, { type: 'test.too-large', over: bytes > bytesMax })
+          : undefined,
       onSuperseded: (epoch) => this.supersededBy.push(epoch),
       onStalled: (stalledMs) => this.stalledMs.push(stalledMs),
     });

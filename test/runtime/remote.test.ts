@@ -150,6 +150,17 @@ describe('remoting', () => {
       expect(b.supersededBy).to.deep.equal([4]);
     });
 
+    it('tell one that has not joined that its name is taken, unless by a goodbye', async () => {
+      const newcomer = world.node('b', 0);
+      await world.advance(300);
+      expect(newcomer.supersededBy).to.deep.equal([3]);
+      expect(b.supersededBy).to.deep.equal([]);
+      const heir = world.node('a', 0);
+      a.remoting.stop();
+      await world.advance(1_000);
+      expect(heir.supersededBy).to.deep.equal([]);
+    });
+
     it('let a node not joined yet ask and be answered, though its name is known dead', async () => {
       b.crash();
       await world.advance(1_500);
@@ -161,6 +172,23 @@ describe('remoting', () => {
       await world.settle();
       expect(heir.host.messages).to.deep.equal([{ type: 'test.granted' }]);
       expect(heir.supersededBy).to.deep.equal([]);
+    });
+  });
+
+  describe('what is over the limit of a message', () => {
+    const payload = new Uint8Array(100_001);
+
+    it('is refused where it is sent, to whoever waits, and is no dead letter', async () => {
+      expect(a.remoting.send(toB(), { type: 'test.ask', payload })).to.equal(undefined);
+      await world.settle();
+      expect(b.host.received).to.deep.equal([]);
+      const message = { type: 'test.too-large', over: true };
+      expect(a.host.told).to.deep.equal([{ to: toB(), message }]);
+    });
+
+    it('is a dead letter where nobody waits', () => {
+      expect(a.remoting.send(toB(), { type: 'test.tell', payload })).to.equal('too-large');
+      expect(a.host.told).to.deep.equal([]);
     });
   });
 

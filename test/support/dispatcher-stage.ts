@@ -40,6 +40,7 @@ export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
             batchMax: 8,
             attemptsMax: 2,
             lossesMax: 3,
+            explainedMax: 100,
             selection: 'cheapest',
             hopMs: 0,
             ...config,

@@ -21,6 +21,7 @@ export interface InstanceSketch {
   readonly backlogMs?: number;
   readonly reportedAgoMs?: number;
   readonly sentSinceMs?: number;
+  readonly sent?: number;
 }
 
 export interface VariantSketch {
@@ -89,6 +90,7 @@ function instanceView(
     reportedBacklogMs: sketch.backlogMs ?? 0,
     reportedAtMs: nowMs - (sketch.reportedAgoMs ?? 0),
     sentSinceMs: sketch.sentSinceMs ?? 0,
+    sent: sketch.sent ?? 0,
   };
 }
 

@@ -51,6 +51,7 @@ const dispatcherConfig = {
   batchMax: 8,
   attemptsMax: 2,
   lossesMax: 8,
+  explainedMax: 100,
   selection: 'cheapest',
   hopMs: 0.5,
 } as const;

@@ -1,8 +1,11 @@
 /** The selection policies by the name that configuration uses. */
 
 import { selectCheapest } from './cheapest.ts';
+import { selectAsInfaasPaper } from './infaas-paper.ts';
+import { selectAsInfaasReleased } from './infaas-released.ts';
 import { selectMostAccurate } from './most-accurate.ts';
 import { selectAtRandom } from './random.ts';
+import { selectRoundRobin } from './round-robin.ts';
 import type { VariantSelector } from './view.ts';
 
 export type {
@@ -18,6 +21,9 @@ export type {
 export const selectionPolicies = {
   cheapest: selectCheapest,
   'most-accurate': selectMostAccurate,
+  'infaas-paper': selectAsInfaasPaper,
+  'infaas-released': selectAsInfaasReleased,
+  'round-robin': selectRoundRobin,
   random: selectAtRandom,
 } as const satisfies Readonly<Record<string, VariantSelector>>;
 

@@ -4,16 +4,10 @@
  */
 
 import type { Random } from '../../../runtime/random.ts';
-import { completionMs, isAvoided, loadedMs, usability, workerForLoad } from './completion.ts';
-import { latencyMissed, noMiss, nothingQualifies, nowhereToRun, qualifies } from './requirement.ts';
-import type {
-  FleetView,
-  InstanceView,
-  QueryView,
-  Selection,
-  VariantView,
-  WorkerView,
-} from './view.ts';
+import { type Choice, firstLoad, placeOrReject } from './closest.ts';
+import { isAvoided, usability } from './completion.ts';
+import { nothingQualifies, nowhereToRun, qualifies } from './requirement.ts';
+import type { FleetView, QueryView, Selection } from './view.ts';
 
 export function selectAtRandom(view: FleetView, query: QueryView, random: Random): Selection {
   let qualified = false;
@@ -36,37 +30,8 @@ export function selectAtRandom(view: FleetView, query: QueryView, random: Random
   }
   if (!qualified) return nothingQualifies(view, query);
   const choice = drawn ?? firstLoad(view, query) ?? avoided;
-  if (choice === undefined) {
-    return { kind: 'refuse', error: nowhereToRun(view), preload: undefined };
-  }
-  const { variant, instance, worker } = choice;
-  const predictedMs =
-    instance === undefined
-      ? loadedMs(view, variant, query.batch)
-      : completionMs(view, variant, instance, query.batch);
-  return {
-    kind: 'place',
-    variant,
-    instance,
-    worker,
-    predictedMs,
-    missed: predictedMs <= query.sloLeftMs ? noMiss : latencyMissed,
-    reason: 'drawn at random from what is loaded',
-    preload: undefined,
-  };
-}
-
-interface Choice {
-  readonly variant: VariantView;
-  readonly instance: InstanceView | undefined;
-  readonly worker: WorkerView;
-}
-
-function firstLoad(view: FleetView, query: QueryView): Choice | undefined {
-  for (const variant of view.variants) {
-    if (!qualifies(variant, query)) continue;
-    const worker = workerForLoad(view, variant, query);
-    if (worker !== undefined) return { variant, instance: undefined, worker };
-  }
-  return undefined;
+  // It does not look at the latency, so it refuses none for it.
+  return choice === undefined
+    ? { kind: 'refuse', error: nowhereToRun(view), preload: undefined }
+    : placeOrReject(view, { ...query, onMiss: 'best-effort' }, choice, 'drawn at random');
 }

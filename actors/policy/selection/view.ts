@@ -27,6 +27,8 @@ export interface InstanceView {
   readonly reportedAtMs: number;
   /** Work sent there since, scaled by the number of dispatchers. */
   readonly sentSinceMs: number;
+  /** Queries that this dispatcher ever sent there. */
+  readonly sent: number;
 }
 
 export interface VariantView {

@@ -3,8 +3,8 @@
 import { type AddCommand, commandName, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
 import {
+  addBusOption,
   addListenOptions,
-  addMemberOptions,
   addModelOptions,
   addNodeOptions,
   defaultDataDir,
@@ -26,7 +26,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
     .command('controller')
     .summary('run the controller of a distributed system')
     .description('Runs the controller of a distributed system, and a gateway in the same process.');
-  addMemberOptions(command, 'controller');
+  addBusOption(command);
   addModelOptions(command);
   addListenOptions(command);
   addNodeOptions(command);

@@ -5,14 +5,7 @@
 import type { AddCommand } from '../cli.ts';
 import { UsageError } from '../errors.ts';
 
-const laterCommands = [
-  'register',
-  'unregister',
-  'explain',
-  'quote',
-  'offline',
-  'simulate',
-] as const;
+const laterCommands = ['register', 'unregister', 'offline', 'simulate'] as const;
 
 export const addLaterCommands: AddCommand = (program) => {
   for (const name of laterCommands) {

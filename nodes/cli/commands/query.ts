@@ -104,7 +104,8 @@ function ask(system: System, query: SystemQuery, options: QueryOptions): Promise
 
 /** With `--json` a refusal is a document too: it is the answer. */
 function report(cli: Cli, answer: SystemAnswer, options: QueryOptions): void {
-  if (options.json === true) printJson(cli.terminal, answerJson(answer));
-  if (!answer.ok) throw new QueryWasRefused(answer.error);
-  if (options.json !== true) cli.terminal.out(describeAnswer(answer, sloOf(options)));
+  const json = options.json === true;
+  if (json) printJson(cli.terminal, answerJson(answer));
+  if (!answer.ok) throw new QueryWasRefused(answer.error, json);
+  if (!json) cli.terminal.out(describeAnswer(answer, sloOf(options)));
 }

@@ -127,6 +127,35 @@ describe('joining', () => {
     expect(new ControllerStage().join({ epochSeen: 41 })).to.include({ epoch: 42 });
   });
 
+  it('refuses the name of a node that lives, once it has had time to be found dead', () => {
+    const stage = new ControllerStage(nothing, { contestMs: 1_500 });
+    stage.join();
+    stage.attachWorker(workerOf('w1')).forget();
+    const newcomer = { requestId: 'r2', incarnation: 'i2' };
+    for (const waitMs of [0, 500, 500]) {
+      stage.advance(waitMs);
+      expect(() => stage.join(newcomer)).to.throw('did not answer');
+    }
+    stage.advance(500);
+    expect(stage.join(newcomer)).to.include({ type: 'node.join-refused', requestId: 'r2' });
+    expect(stage.stored).to.deep.equal([]);
+    stage.forget();
+    const later = { requestId: 'r3', incarnation: 'i3' };
+    expect(() => stage.join(later), 'another one has its own time').to.throw('did not answer');
+  });
+
+  it('grants that name as soon as its bearer is dead, and to its bearer always', () => {
+    const stage = new ControllerStage();
+    stage.join();
+    stage.attachDispatcher(dispatcherOf('w1')).forget();
+    expect(stage.join({ requestId: 'r2', epochSeen: 1 })).to.include({ epoch: 2 });
+    stage.forget();
+    const newcomer = { requestId: 'r3', incarnation: 'i2' };
+    expect(() => stage.join(newcomer)).to.throw('did not answer');
+    stage.terminate(dispatcherOf('w1'), 'node-down');
+    expect(stage.join(newcomer)).to.include({ type: 'node.joined', epoch: 3 });
+  });
+
   it('refuses a name that is none, and nodes over its limit, but no node that it knows', () => {
     const stage = new ControllerStage(nothing, { nodesMax: 1 });
     expect(stage.join({ node: 'a.b' })).to.include({ type: 'node.join-refused' });

@@ -2,6 +2,8 @@
 
 import { expect } from 'chai';
 
+import type { Readiness } from '../../../actors/dispatcher/protocol.ts';
+import { refOf } from '../../../runtime/actor.ts';
 import { DispatcherStage } from '../../support/dispatcher-stage.ts';
 import { variantOf } from '../../support/variants.ts';
 
@@ -31,6 +33,44 @@ describe('a dispatcher without its bus', () => {
       .match(/nowhere to run/);
     stage.send(bus(true));
     expect(stage.placed).to.deep.equal([]);
+  });
+
+  it('refuses what it holds once the outage lasts, naming the bus, and what comes then', () => {
+    stage = new DispatcherStage({ busOutageMs: 2_000 }).knows(variantOf('v'));
+    stage.report('w1', { 'v-1': {} }).submit('placed').send(bus(false)).submit('held');
+    stage.advance(1_999);
+    expect(stage.answers).to.deep.equal([]);
+    stage.advance(1).submit('late');
+    expect(stage.answers).to.have.members(
+      ['placed', 'held', 'late'].map((id) => `${id} unavailable`),
+    );
+    expect(stage.allAnswers[0])
+      .to.have.nested.property('error.message')
+      .match(/the bus has not/);
+    stage.send(bus(true)).submit('after');
+    expect(stage.placed.at(-1)).to.match(/^after#1/);
+  });
+
+  it('counts each outage for itself', () => {
+    stage = new DispatcherStage({ busOutageMs: 2_000 }).knows(variantOf('v'));
+    stage.report('w1', { 'v-1': {} }).send(bus(false)).advance(1_500).send(bus(true));
+    stage.send(bus(false)).submit('q1').advance(1_000);
+    expect(stage.answers).to.deep.equal([]);
+  });
+
+  it('reports workers as far as it can reach them', () => {
+    const replyTo = refOf<Readiness>('gateway', 1, '/readiness');
+    const asked = (): unknown => {
+      stage.send({ type: 'dispatcher.report-readiness', replyTo });
+      return stage.toldTo(replyTo).at(-1);
+    };
+    expect(asked()).to.include({ workers: 2, variants: 1, busConnected: true });
+    stage.send(bus(false));
+    expect(asked()).to.include({ workers: 0, variants: 1, busConnected: false });
+    stage.report('gateway', { 'v-1': {} });
+    expect(asked()).to.include({ workers: 1 });
+    stage.send(bus(true));
+    expect(asked()).to.include({ workers: 3, busConnected: true });
   });
 
   it('answers a held query that is cancelled', () => {

@@ -58,6 +58,17 @@ describe('a dispatcher that places a query', () => {
     expect(stage.commands).to.deep.equal(['w1 load-variant']);
   });
 
+  it('asks for it once and not for every query, and again when nothing came of it', () => {
+    stage.report('w1', { 'large-1': {} });
+    for (let query = 0; query < 5; query += 1) {
+      stage.submit(`q${String(query)}`, { slo: { latencyMs: 90 } }).finish(`q${String(query)}`);
+      stage.advance(100);
+    }
+    expect(stage.commands).to.deep.equal(['w1 load-variant']);
+    stage.advance(1_000).submit('q9', { slo: { latencyMs: 90 } });
+    expect(stage.commands).to.deep.equal(['w1 load-variant', 'w1 load-variant']);
+  });
+
   it('has what could keep the SLO loaded when it refuses for want of it', () => {
     stage.report('w1').submit('q1', { slo: { latencyMs: 20 }, onMiss: 'reject' });
     expect(stage.answers).to.deep.equal(['q1 slo_infeasible']);

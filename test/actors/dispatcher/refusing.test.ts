@@ -73,13 +73,20 @@ describe('a dispatcher refuses', () => {
     expect(stage.answers).to.deep.equal(['q2 overloaded', 'q1 ok']);
   });
 
-  it('in words of its own what its mailbox cannot take', () => {
+  it('in words of its own what its mailbox cannot take, or it could not handle', () => {
     const stage = ready().submit('q1');
     const { message } = stage.told[0]!;
     const submit = { ...(message as object), type: 'dispatcher.submit-query' };
-    const refusal = stage.spec.refuse?.(submit as never, 'mailbox-full');
-    expect(refusal?.message).to.deep.include({ type: 'gateway.query-answered', queryId: 'q1' });
-    expect(refusal?.message).to.have.nested.property('answer.error.code', 'overloaded');
+    const reasons = {
+      'mailbox-full': 'overloaded',
+      'actor-stopped': 'unavailable',
+      'actor-failed': 'internal',
+    } as const;
+    for (const [reason, code] of Object.entries(reasons)) {
+      const refusal = stage.spec.refuse?.(submit as never, reason as keyof typeof reasons);
+      expect(refusal?.message).to.deep.include({ type: 'gateway.query-answered', queryId: 'q1' });
+      expect(refusal?.message).to.have.nested.property('answer.error.code', code);
+    }
   });
 
   it('what is in flight when it shuts down', () => {

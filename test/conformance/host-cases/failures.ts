@@ -1,7 +1,7 @@
 /** Cases about what a throw does: nothing leaves, nothing stays, the policy decides. */
 
 import { expect } from 'chai';
-import { refOf } from '../../../runtime/actor.ts';
+import { refOf, refusal } from '../../../runtime/actor.ts';
 import type { SupervisionPolicy } from '../../../runtime/supervision.ts';
 import { escalatePolicy, restartPolicy, stopPolicy } from '../../../runtime/supervision.ts';
 import type { Context, HostCase } from '../host-harness.ts';
@@ -117,6 +117,28 @@ export const failureCases: readonly HostCase[] = [
       expect(seen).to.deep.equal([1, 2]);
       expect(errors).to.deep.equal(['an actor failed']);
       expect(counted('actor_failures')).to.equal(1);
+    },
+  },
+  {
+    name: 'refuses the message that failed to its sender, and nothing that has none',
+    run: async ({ host, settle, advance }) => {
+      const asker = recorder(host, 'asker');
+      const refuse = (message: unknown, reason: string) =>
+        refusal(asker.ref, { failed: message === boom, reason });
+      const polite = host.spawn(puppet({ refuse }), 'polite');
+      host.tell(polite, boom);
+      await settle();
+      expect(asker.seen).to.deep.equal([{ failed: true, reason: 'actor-failed' }]);
+      host.tell(
+        polite,
+        order((ctx) => {
+          ctx.after(10, 'later', boom);
+        }),
+      );
+      await settle();
+      await advance(20);
+      expect(asker.seen).to.have.length(1);
+      expect(host.deadLetters.total).to.equal(0);
     },
   },
   {

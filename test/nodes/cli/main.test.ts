@@ -19,15 +19,17 @@ const listed = [
   'workers',
   'instances',
   'query',
+  'explain',
+  'quote',
   'load',
 ];
-const later = ['register', 'unregister', 'explain', 'quote', 'offline', 'simulate'];
+const later = ['register', 'unregister', 'offline', 'simulate'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {
     const { code, out } = await run('--help');
     expect(code).to.equal(0);
-    const names = [...out.matchAll(/^ {2}([a-z]+)(?: \[[a-z]+\])* {2,}\S/gm)].map(
+    const names = [...out.matchAll(/^ {2}([a-z]+)(?: \[[a-z]+\]| <[a-z-]+>)* {2,}\S/gm)].map(
       ([, name]) => name,
     );
     expect(names.filter((name) => name !== 'help')).to.deep.equal(listed);
@@ -107,6 +109,26 @@ describe('a command line that is wrong', () => {
     ['suggests the nearest bus', ['up', '--nats', 'embeded'], /Did you mean embedded\?/],
     ['refuses a port that is none', ['up', '--port', '65536'], /from 0 to 65535/],
     ['wants to know which system to join', ['worker'], /--nats nats:\/\/HOST:4222/],
+    ['refuses a name that is no name', ['worker', '--name', 'a/b'], /--name.*letters, digits/],
+    ["refuses the controller's own name", ['gateway', '--name', 'controller'], /controller's own/],
+    [
+      'refuses cores that the machine lacks',
+      ['worker', '--nats', 'nats://127.0.0.1:1', '--cores', '0-4096'],
+      /--cores "0-4096": give core numbers from 0 to \d/,
+    ],
+    ...['0', '100MiB', '4096TiB', 'much'].map(
+      (memory) =>
+        [
+          'refuses memory that is none, too little, or more than there is',
+          ['up', '--memory', memory],
+          /--memory "\w+": give (more than 200MiB.*, and at most \d+\.\dGiB|a size)/,
+        ] as const,
+    ),
+    [
+      'refuses a system open to others without a token',
+      ['up', '--host', '0.0.0.0'],
+      /0\.0\.0\.0 is open to other machines and needs a token/,
+    ],
     [
       'refuses a configuration that is not there',
       ['up', '--config', '/no/such.yaml'],
@@ -121,6 +143,14 @@ describe('a command line that is wrong', () => {
       expect(out).to.equal('');
     });
   }
+
+  it('is one JSON document too with --json', async () => {
+    for (const argv of [['worker', '--name', 'a/b'], ['query'], ['variants', '--urll', 'x']]) {
+      const { code, out } = await run(...argv, '--json');
+      expect(code).to.equal(2);
+      expect(JSON.parse(out)).to.have.nested.property('error.code', 'usage');
+    }
+  });
 
   for (const command of later) {
     it(`says that ${command} is not in this version`, async () => {

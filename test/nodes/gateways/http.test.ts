@@ -67,6 +67,65 @@ describe('the HTTP gateway', () => {
     for (const [fields, status] of cases) expect((await post(fields)).status).to.equal(status);
   });
 
+  /** A request whose body is sent by hand; its status and answer when they come. */
+  function upload(bytes: number, headers: Record<string, string> = {}) {
+    const request = httpRequest(`${gateways.httpUrl}/v1/query`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Content-Length': bytes, ...headers },
+    });
+    const answered = new Promise<{ status: number | undefined; text: string }>(
+      (resolve, reject) => {
+        request.once('error', reject);
+        request.once('response', (response) => {
+          let text = '';
+          response.on('data', (chunk: Buffer) => {
+            text += chunk.toString();
+          });
+          response.once('end', () => {
+            resolve({ status: response.statusCode, text });
+          });
+        });
+      },
+    );
+    request.flushHeaders();
+    return { request, answered };
+  }
+
+  it('refuses before it reads a body: without a token, or with too much in flight', async () => {
+    await start({ config: { token: 'secret', inFlightMax: 1 } });
+    const stranger = upload(30_000_000);
+    expect(await stranger.answered).to.include({ status: 401 });
+    stranger.request.destroy();
+    const authorization = { Authorization: 'Bearer secret' };
+    void post({ dataset: 'slow' }, authorization).catch(() => undefined);
+    await until(() => gateways.seen.held.size === 1);
+    const late = upload(30_000_000, authorization);
+    const { status, text } = await late.answered;
+    expect(status).to.equal(503);
+    expect(text).to.contain('inFlightMax');
+    late.request.destroy();
+  });
+
+  it('bounds what all uploads together may hold, and gives it back', async () => {
+    const body = JSON.stringify(goodJsonQuery());
+    await start({ config: { uploadBytesMax: Math.ceil(1.5 * body.length) } });
+    const first = upload(body.length);
+    first.request.write(body.slice(0, 10));
+    await until(async () => {
+      const second = upload(body.length);
+      const { status, text } = await second.answered.finally(() => second.request.destroy());
+      return status === 503 && text.includes('uploadBytesMax');
+    });
+    first.request.end(body.slice(10));
+    expect((await first.answered).status).to.equal(200);
+    expect((await post({})).status).to.equal(200);
+    const cut = upload(body.length);
+    cut.request.write(body.slice(0, 10));
+    cut.request.destroy();
+    await cut.answered.catch(() => undefined);
+    await until(async () => (await post({})).status === 200);
+  });
+
   it('speaks msgpack where it is spoken to so, or asked for it', async () => {
     await start();
     const body = encode(goodQuery());
@@ -112,7 +171,7 @@ describe('the HTTP gateway', () => {
     const nowhere = await call('/v2/models');
     expect(nowhere.status).to.equal(404);
     expect(nowhere.answer.error.message).to.match(/\/v2\/models.*\/v1\/query/);
-    const later = await call('/v1/explain');
+    const later = await call('/v1/subscribe');
     expect(later.answer.error.message).to.match(/not available in this version/);
     const method = await call('/v1/query');
     expect(method.status).to.equal(405);

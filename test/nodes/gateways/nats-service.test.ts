@@ -65,6 +65,8 @@ describe('the NATS gateway', () => {
       variants: 'infaas.v1.variants',
       workers: 'infaas.v1.workers',
       instances: 'infaas.v1.instances',
+      explain: 'infaas.v1.explain',
+      quote: 'infaas.v1.quote',
     });
   });
 

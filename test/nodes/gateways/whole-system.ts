@@ -16,7 +16,7 @@ import { createNode } from '../../../nodes/node.ts';
 import { controllerNode, openMembership } from '../../../nodes/membership.ts';
 import { addDispatcher } from '../../../nodes/parts/gateway-part.ts';
 import { addController, registerModels } from '../../../nodes/parts/controller-part.ts';
-import { addWorker } from '../../../nodes/parts/worker-part.ts';
+import { addWorker, sliceOf } from '../../../nodes/parts/worker-part.ts';
 import type { Backend } from './start-gateways.ts';
 
 export interface WholeSystem extends Backend {
@@ -34,8 +34,8 @@ export async function startWholeSystem(): Promise<WholeSystem> {
   });
   const { host } = node;
   const membership = openMembership(node);
-  const control = addController(node, folder);
-  const { engine } = addWorker(node, membership, {});
+  const control = await addController(node, folder);
+  const { engine } = addWorker(node, membership, sliceOf({}));
   const { dispatcher } = addDispatcher(node, membership);
   const digits = zooManifests().filter((path) => path.includes('digit-classification'));
   await registerModels(node, control, digits.map(loadManifest));

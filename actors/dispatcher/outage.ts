@@ -1,0 +1,48 @@
+/**
+ * A lost bus: queries wait a while for it, since most outages are a restart; an outage that lasts
+ * is said, to clients and to whoever asks whether this gateway is ready.
+ */
+
+import type { ActorContext } from '../../runtime/actor.ts';
+import { type QueryError, queryError } from '../domain/outcome.ts';
+import type { Dispatching } from './dispatching.ts';
+import type { DispatcherMessage, Readiness } from './protocol.ts';
+
+type Context = ActorContext<DispatcherMessage>;
+
+const defaultBusOutageMs = 3_000;
+
+/** How long queries wait for it. */
+export function outageMs({ options }: Dispatching): number {
+  return options.config.busOutageMs ?? defaultBusOutageMs;
+}
+
+/** The bus has been away for longer than queries wait for it. */
+export function isOutage(dispatching: Dispatching, { nowMs }: Pick<Context, 'nowMs'>): boolean {
+  const { busLostAtMs } = dispatching;
+  return busLostAtMs !== undefined && nowMs - busLostAtMs >= outageMs(dispatching);
+}
+
+export function busLostError(dispatching: Dispatching, { nowMs }: Context): QueryError {
+  const seconds = ((nowMs - (dispatching.busLostAtMs ?? nowMs)) / 1000).toFixed(0);
+  const { busName = 'the bus' } = dispatching.options;
+  return queryError(
+    'unavailable',
+    `${busName} has not been reachable from this gateway for ${seconds} s, so no worker is; ` +
+      'it is dialled all the time, try again',
+  );
+}
+
+export function readinessOf(
+  { index, busLostAtMs }: Dispatching,
+  { self }: Pick<Context, 'self'>,
+): Readiness {
+  const busConnected = busLostAtMs === undefined;
+  const reachable = index.workerList.filter(({ ref }) => busConnected || ref.node === self.node);
+  return {
+    type: 'gateway.readiness-reported',
+    workers: reachable.length,
+    variants: index.variants.size,
+    busConnected,
+  };
+}
