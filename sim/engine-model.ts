@@ -10,7 +10,12 @@ import type { InstanceId } from '../actors/domain/instance.ts';
 import { predictBatchMs } from '../actors/domain/profile.ts';
 import { batchDimension, type TensorSpec } from '../actors/domain/signature.ts';
 import type { Variant } from '../actors/domain/variant.ts';
-import type { EngineCommand, EngineEvent, EngineQuery } from '../actors/instance/engine-port.ts';
+import type {
+  CoresDescribed,
+  EngineCommand,
+  EngineEvent,
+  EngineQuery,
+} from '../actors/instance/engine-port.ts';
 import type { ActorHost, Ref } from '../runtime/actor.ts';
 import { assertNever } from '../runtime/assert.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -140,9 +145,19 @@ export class EngineModel {
       case 'engine.unload-variant':
         this.#unload(command.instanceId);
         return;
+      case 'engine.describe-cores':
+        this.#options.host.tell(command.replyTo, this.#describeCores());
+        return;
       default:
         assertNever(command);
     }
+  }
+
+  /** Nobody else is on this machine. */
+  #describeCores(): CoresDescribed {
+    const busy = this.#running / this.#options.cores;
+    const cores = Array.from({ length: this.#options.cores }, (_, core) => ({ core, busy }));
+    return { type: 'engine.cores-described', cores };
   }
 
   #load(command: Extract<EngineCommand, { type: 'engine.load-variant' }>): void {

@@ -150,7 +150,7 @@ export class FleetIndex {
     worker.dispatchers = Math.max(1, dispatchers);
     worker.utilisation = report.utilisation;
     const memoryBytes = report.hardware.reduce((sum, kind) => sum + kind.memoryBytes, 0);
-    worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes;
+    worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes + (report.reclaimableBytes ?? 0);
     this.applyInstances(worker, report, nowMs);
     return { worker, isNew };
   }

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 
 import { packageRoot } from '../package-root.ts';
 import { type AddCommand, type Cli, examples } from './cli.ts';
+import { addAgentCommand } from './commands/agent.ts';
 import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addExplainCommand } from './commands/explain.ts';
@@ -36,6 +37,7 @@ const commands: readonly AddCommand[] = [
   addGatewayCommand,
   addRegisterCommand,
   addUnregisterCommand,
+  addAgentCommand,
   addTasksCommand,
   addArchitecturesCommand,
   addVariantsCommand,

@@ -11,6 +11,7 @@ import { z } from 'zod';
 
 import type { Variant } from '../../actors/domain/variant.ts';
 import { batchPolicies } from '../../actors/policy/batching/index.ts';
+import { scalingPolicies } from '../../actors/policy/scaling/index.ts';
 import { selectionPolicies } from '../../actors/policy/selection/index.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
@@ -119,6 +120,7 @@ const scenarioSchema = z.strictObject({
     .default([]),
   selection: z.enum(Object.keys(selectionPolicies) as [keyof typeof selectionPolicies]).optional(),
   batching: z.enum(Object.keys(batchPolicies) as [keyof typeof batchPolicies]).optional(),
+  scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
   spread: share.default(0.05),
   interference: share.default(0),
 });
@@ -156,6 +158,7 @@ function scenarioOf(written: Written, file: string, seed: number | undefined): S
     }),
     selection: written.selection ?? 'cheapest',
     batching: written.batching ?? 'adaptive',
+    scaling: written.scaling ?? 'steady',
   };
 }
 

@@ -1,5 +1,6 @@
 /** A cluster under observation: built after a plan, every actor watched, every query on record. */
 
+import { scalingBy } from '../cluster/scaling.ts';
 import type { ActorSpec } from '../../runtime/actor.ts';
 import type { BodyDecoders } from '../../runtime/remote-inbound.ts';
 import { splitRandom } from '../../runtime/random.ts';
@@ -200,6 +201,9 @@ function configOf({ limits, selection }: Plan): ClusterConfig {
       instancesMax: 16,
       preload: { small: 1 },
       baseMemoryBytes: mebibyte,
+      ...{ evictAfterMs: 1_000, heldMax: 100 },
+      // What there is to be stays as it was drawn, so that it can be checked.
+      scaling: scalingBy('static'),
       reload: { ...restartPolicy, restartsMax: 5, withinMs: 1_000 },
       instance: {
         queueMax: limits.queueMax,

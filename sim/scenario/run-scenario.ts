@@ -1,5 +1,6 @@
 /** Runs a scenario: the actors of production over a direct link, fed by its streams of queries. */
 
+import { scalingBy } from '../cluster/scaling.ts';
 import { defaultStateRules } from '../../actors/domain/instance.ts';
 import type { QueryRequest } from '../../actors/domain/query.ts';
 import { reloadPolicy } from '../../actors/worker/behaviour.ts';
@@ -200,6 +201,8 @@ function configOf(scenario: Scenario): ClusterConfig {
       ...{ mailboxMax: 20_000, instancesMax: 256, baseMemoryBytes: 200 * 1024 * 1024 },
       preload: scenario.preload,
       reload: reloadPolicy,
+      ...{ evictAfterMs: 10_000, heldMax: 1_000 },
+      scaling: scalingBy(scenario.scaling),
       instance: {
         ...{ queueMax: 2_000, mailboxMax: 4_000, hangMs: 10_000, hangFactor: 50 },
         batching: scenario.batching,

@@ -3,6 +3,7 @@
 import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
+import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
 import type { SelectionPolicyName } from '../../actors/policy/selection/index.ts';
 import type { Arrivals } from '../workloads/arrivals.ts';
 import type { Shape } from '../workloads/shape.ts';
@@ -60,6 +61,7 @@ export interface Scenario {
   readonly incidents: readonly Incident[];
   readonly selection: SelectionPolicyName;
   readonly batching: BatchPolicyName;
+  readonly scaling: ScalingPolicyName;
   /** How far execution times are from the profile's, as a share. */
   readonly spread: number;
   /** By how much each other batch on the same machine slows a batch, as a share. */

@@ -24,17 +24,22 @@ describe('the reports of a worker', () => {
     const stage = new WorkerStage();
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef, other] });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     for (const dispatcher of [dispatcherRef, other]) {
       expect(stage.toldTo(dispatcher)).to.deep.equal([
-        { type: 'dispatcher.worker-reported', worker: stage.self, report, dispatchers: 2 },
+        {
+          type: 'dispatcher.worker-reported',
+          worker: stage.self,
+          report: { ...report, reclaimableBytes: 0 },
+          dispatchers: 2,
+        },
       ]);
     }
   });
 
   it('reach a dispatcher that comes later at once', () => {
     const stage = new WorkerStage();
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
     expect(stage.toldTo(other)).to.have.length(1);
   });
@@ -43,17 +48,17 @@ describe('the reports of a worker', () => {
     const stage = new WorkerStage();
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef, other] });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
   });
 
   it('make instances speak that the monitor does not know, since it was started anew', () => {
     const stage = new WorkerStage({ preload: { v: 1 } }).knows(variantOf('v'));
     const { instances } = report;
-    stage.send({ type: 'worker.report-gathered', report: { ...report, instances } });
+    stage.send({ type: 'worker.report-gathered', loads: [], report: { ...report, instances } });
     expect(stage.toldInstance('v-1')).to.deep.equal(['instance.give-account']);
     const known = { ...report, instances: [instanceReport('w1/v-1')] };
-    stage.forget().send({ type: 'worker.report-gathered', report: known });
+    stage.forget().send({ type: 'worker.report-gathered', loads: [], report: known });
     expect(stage.toldInstance('v-1')).to.deep.equal([]);
   });
 });

@@ -12,6 +12,7 @@ const listed = [
   'controller',
   'worker',
   'gateway',
+  'agent',
   'tasks',
   'architectures',
   'variants',
@@ -23,7 +24,7 @@ const listed = [
   'load',
   'simulate',
 ];
-const later = ['register', 'unregister', 'offline', 'agent'];
+const later = ['offline'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {

@@ -6,6 +6,7 @@ import type { QueryRequest } from '../../../actors/domain/query.ts';
 import { defaultStateRules } from '../../../actors/domain/instance.ts';
 import { reloadPolicy } from '../../../actors/worker/behaviour.ts';
 import { bodyDecoders } from '../../../nodes/wire-schemas.ts';
+import { scalingBy } from '../../../sim/cluster/scaling.ts';
 import { Cluster, type ClusterConfig, type SpecWrap } from '../../../sim/cluster/cluster.ts';
 import { Watchtower } from '../../../sim/faults/sabotage.ts';
 import { inputsOf, stock } from '../../../sim/faults/stock.ts';
@@ -19,6 +20,7 @@ const config: ClusterConfig = {
   worker: {
     ...{ mailboxMax: 100, instancesMax: 8, preload: { small: 1 }, baseMemoryBytes: 1 },
     reload: reloadPolicy,
+    ...{ evictAfterMs: 10_000, heldMax: 100, scaling: scalingBy('static') },
     instance: { queueMax: 10, mailboxMax: 20, batching: 'adaptive', hangMs: 500, hangFactor: 10 },
     monitor: { windowMs: 250, reportMs: 100, rules: defaultStateRules, mailboxMax: 100 },
   },
