@@ -17,7 +17,7 @@ import { controllerNode, findNameFree, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode, type Node } from './node.ts';
 import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
-import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { addDispatcher, heardOf, openGateways } from './parts/gateway-part.ts';
 import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
 import { addWorker, parseCores, sliceOf, type WorkerSlice } from './parts/worker-part.ts';
@@ -76,6 +76,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     if (settings.workers === 1) parts.engine = addWorker(node, membership, slice).engine;
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
+    await heardOf(node, dispatcher, count);
     const workers = keepWorkers(node, bus.url ?? '', coresByWorker, {
       ...settings,
       memory: String(Math.floor(slice.memoryBytes / settings.workers)),

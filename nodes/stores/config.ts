@@ -10,7 +10,7 @@ const bucketName = z.string().regex(/^[\w-]{1,64}$/, 'letters, digits, "-" and "
 export const storeKinds = ['lmdb', 'jetstream'] as const;
 export type StoreKind = (typeof storeKinds)[number];
 
-export const storeConfigSchema = z.object({
+export const storeConfigSchema = z.strictObject({
   /** `lmdb`: in the data folder; `jetstream`: in the NATS server that the system runs on. */
   kind: z.enum(storeKinds).default('lmdb'),
   /** JetStream: the name of the bucket of records; systems on one server need one each. */
@@ -28,7 +28,7 @@ export const storeConfigSchema = z.object({
 
 export type StoreConfig = z.infer<typeof storeConfigSchema>;
 
-export const repositoryConfigSchema = z.object({
+export const repositoryConfigSchema = z.strictObject({
   /** JetStream: a blob is kept in objects of this size, which is what a broken transfer resumes. */
   segmentBytes: count.default(4 * 1024 * 1024),
   /** A transfer in which nothing arrives for so long counts as broken. */
@@ -42,7 +42,7 @@ export const repositoryConfigSchema = z.object({
 
 export type RepositoryConfig = z.infer<typeof repositoryConfigSchema>;
 
-export const blobCacheConfigSchema = z.object({
+export const blobCacheConfigSchema = z.strictObject({
   /** Bytes of models that a worker keeps on disk. */
   bytesMax: count.default(20 * 1024 ** 3),
 });

@@ -90,6 +90,7 @@ describe('a command line that is wrong', () => {
     ],
     ['tells a NATS URL from a WebSocket one', ['tasks', '--url', 'nats://b:2'], /with --nats/],
     ['wants a load', ['load', '--task', 't'], /--rate QPS, --concurrency N or --trace FILE/],
+    ['says all that a load needs', ['load'], /what to ask and how much: .*--task T .*--rate QPS/],
     [
       'refuses two kinds of load',
       ['load', '--task', 't', '--rate', '1', '--concurrency', '1'],

@@ -102,6 +102,16 @@ describe('the NATS gateway', () => {
     expect(message.json<RawAnswer>()).to.include({ id: 'good', ok: true });
   });
 
+  it('takes what begins as JSON for JSON where no header says otherwise', async () => {
+    await start();
+    const text = JSON.stringify(goodJsonQuery());
+    const message = await user.request('infaas.v1.query', text, { timeout: 5_000 });
+    expect(message.headers?.get('Content-Type')).to.equal('application/json');
+    expect(message.json<RawAnswer>()).to.include({ id: 'good', ok: true });
+    const broken = await user.request('infaas.v1.query', '{"id":', { timeout: 5_000 });
+    expect(broken.json<RawAnswer>().error.code).to.equal('bad_input');
+  });
+
   it('describes the fleet, with and without a payload', async () => {
     await start();
     expect((await call('variants'))['variants']).to.have.length(1);
