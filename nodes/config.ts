@@ -16,6 +16,11 @@ import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
@@ -118,6 +123,9 @@ export const configSchema = z.strictObject({
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
   registrar: registrarConfigSchema.prefault({}),
+  store: storeConfigSchema.prefault({}),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

@@ -35,7 +35,7 @@ export async function startController(settings: ControllerSettings): Promise<Run
     });
     const membership = openMembership(node);
     await findNameFree(node);
-    const controller = addController(node, settings.dataDir);
+    const controller = await addController(node, settings.dataDir);
     parts.controller = controller;
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);

@@ -81,12 +81,13 @@ function variableOf(path: readonly string[]): string {
 
 /** The settings of an object, whatever default it is wrapped in; undefined for anything else. */
 function shapeOf(schema: z.ZodType): Readonly<Record<string, z.ZodType>> | undefined {
-  if (schema instanceof z.ZodObject) return schema.shape as Record<string, z.ZodType>;
+  if (schema instanceof z.ZodObject) return schema.shape;
   const wrapped =
     schema instanceof z.ZodPrefault ||
     schema instanceof z.ZodDefault ||
     schema instanceof z.ZodOptional;
-  return wrapped ? shapeOf(schema.unwrap() as z.ZodType) : undefined;
+  const inner: unknown = wrapped ? schema.unwrap() : undefined;
+  return inner instanceof z.ZodType ? shapeOf(inner) : undefined;
 }
 
 /** Sets what variables say; returns which variable gave which path. */

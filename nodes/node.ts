@@ -47,6 +47,8 @@ export interface Node {
   fail(error: Error): void;
   /** Without this root actor the node is of no use: when it ends, the node does. */
   failWith(actor: Address): void;
+  /** What keeps this node from being ready, by part: `/readyz` says it. */
+  readonly troubles: Map<string, string>;
   /** Called when this process stood still so long that it has to join again. */
   onStalled: (() => void) | undefined;
   /** True from `close` on: whoever asks again and again stops asking. */
@@ -78,6 +80,7 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       });
     },
     remoting: undefined,
+    troubles: new Map(),
     onStalled: undefined,
     closing: false,
     close: async () => {

@@ -4,7 +4,12 @@
  */
 
 import { queryError } from '../actors/domain/outcome.ts';
-import type { QueryFinished, QueryOutcome, RunQuery } from '../actors/worker/protocol.ts';
+import type {
+  QueryFinished,
+  QueryOutcome,
+  RunQuery,
+  WorkerEvent,
+} from '../actors/worker/protocol.ts';
 import { type Ref, type Refusal, refusal } from '../runtime/actor.ts';
 import type { NamedTensors } from '../runtime/wire/tensors.ts';
 
@@ -15,7 +20,7 @@ export function refuseTooLarge(
   bytes: number,
   bytesMax: number,
 ): Refusal | undefined {
-  const large = message as RunQuery | QueryFinished;
+  const large = message as RunQuery | WorkerEvent;
   if (large.type === 'worker.run-query') {
     const { queryId, delivery, replyTo } = large;
     // Of no instance, so that its backlog is not taken for known.

@@ -71,7 +71,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     const membership = openMembership(node);
     // On a server of our own there is nobody else.
     if (bus.server === undefined) await findNameFree(node);
-    const controller = addController(node, settings.dataDir ?? join('.infaas', 'store'));
+    const controller = await addController(node, settings.dataDir ?? join('.infaas', 'store'));
     parts.controller = controller;
     if (settings.workers === 1) parts.engine = addWorker(node, membership, slice).engine;
     const dispatcher = addDispatcher(node, membership);

@@ -45,6 +45,15 @@ export class StoreFailed extends InfaasError {
   readonly code = 'store_failed';
 }
 
+/** Bytes that do not hash to the address they were asked for under. */
+export class BlobCorrupt extends InfaasError {
+  readonly code = 'blob_corrupt';
+}
+
+export class BlobMissing extends InfaasError {
+  readonly code = 'blob_missing';
+}
+
 export class ManifestInvalid extends InfaasError {
   readonly code = 'manifest_invalid';
 }

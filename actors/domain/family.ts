@@ -30,6 +30,27 @@ export function withVariant(family: Family, variant: Variant): Family {
   return { ...family, variants };
 }
 
+/** Families as they are, and those of variants that came one by one: theirs are ready-made. */
+export function gatherFamilies(
+  families: readonly Family[],
+  variants: readonly Variant[],
+): readonly Family[] {
+  const known = new Set(families.map(({ architecture }) => architecture));
+  const loose = new Map<string, Family>();
+  for (const variant of variants) {
+    const { architecture } = variant;
+    if (known.has(architecture)) continue;
+    const family = loose.get(architecture) ?? emptyFamily(architecture);
+    loose.set(architecture, withVariant(family, variant));
+  }
+  return [...families, ...loose.values()];
+}
+
+/** For variants that are registered ready-made. */
+export function emptyFamily(architecture: string): Family {
+  return { architecture, version: 1, complete: true, variants: [], refused: [] };
+}
+
 /** What a reader of variants has to know of a change from one family to another. */
 export function changesBetween(
   before: Family | undefined,

@@ -114,7 +114,8 @@ export function selectorOf(options: SelectorOptions): QuerySelector {
     ...(variant === undefined ? [] : ['--variant']),
   ];
   const choice = '--task T [--dataset D], --architecture A or --variant V';
-  if (given.length === 0) throw new UsageError(`say what to ask: ${choice}`);
+  if (given.length === 0)
+    throw new UsageError(`say what to ask: ${choice}; \`infaas tasks\` lists the tasks`);
   if (given.length > 1)
     throw new UsageError(`${given.join(' and ')} exclude each other: ${choice}`);
   if (dataset !== undefined && task === undefined) {

@@ -9,6 +9,8 @@ export interface Column {
   readonly title: string;
   /** Numbers stand to the right. */
   readonly align?: 'left' | 'right';
+  /** For `--help`, where the title does not say it all. */
+  readonly help?: string;
 }
 
 const gap = '  ';

@@ -66,6 +66,7 @@ const endpointEnvelope: ReadonlySet<string> = new Set(['id', 'op']);
 /** Room left beside an answer for its headers, within the server's `max_payload`. */
 const headerBytes = 4_096;
 const heldMax = 65_536;
+const openingBrace = 0x7b;
 
 /** Subscribes; the service is discoverable when it resolves. */
 export async function startNatsService(options: NatsServiceOptions): Promise<NatsService> {
@@ -165,7 +166,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   private query(request: NatsRequest): void {
     const { message, startedMs } = request;
     const { config, newQueryId } = this.options;
-    const encoding = encodingOf(message.headers);
+    const encoding = encodingOf(message);
     const { reply } = message;
     // Nobody would hear the answer.
     if (reply === undefined || reply === '') return;
@@ -200,7 +201,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
 
   private consult(request: NatsRequest, op: ConsultOperation): void {
     const { message } = request;
-    const encoding = encodingOf(message.headers);
+    const encoding = encodingOf(message);
     const decoded =
       message.data.length === 0
         ? ({ ok: true, value: {} } as const)
@@ -225,7 +226,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   /** Progress goes to the same reply subject, before the answer. */
   private register(request: NatsRequest, op: RegistrationOperation): void {
     const { message, stats, startedMs } = request;
-    const encoding = encodingOf(message.headers);
+    const encoding = encodingOf(message);
     const { reply } = message;
     if (reply === undefined || reply === '') return;
     const decoded = decodeRequest(message.data, encoding, this.options.config);
@@ -302,8 +303,10 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   }
 }
 
-function encodingOf(headers: MsgHdrs | undefined): Encoding {
+/** Without a header it is what it looks like: no map begins with a brace in msgpack. */
+function encodingOf({ headers, data }: Msg): Encoding {
   const type = headers?.get('Content-Type') ?? '';
+  if (type === '') return data[0] === openingBrace ? 'json' : 'msgpack';
   return type.toLowerCase().startsWith('application/json') ? 'json' : 'msgpack';
 }
 

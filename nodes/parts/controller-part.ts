@@ -6,12 +6,13 @@ import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import type { Ref } from '../../runtime/actor.ts';
-import { ManifestInvalid } from '../../runtime/errors.ts';
+import { ManifestInvalid, StoreFailed } from '../../runtime/errors.ts';
 import { grantEpoch } from '../../runtime/membership.ts';
-import { openLmdbStore } from '../adapters/lmdb-store.ts';
 import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { addRegistrar } from './registrar-part.ts';
+import { type ControlStore, openControlStore } from '../stores/control-store.ts';
+import { openMetadataStore } from '../stores/open-metadata-store.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
@@ -22,9 +23,9 @@ export interface ControllerPart {
 /** Seconds since 2023-11-14 (Unix time 1.7e9): the least epoch a controller may have. */
 const epochOriginSeconds = 1_700_000_000;
 
-export function addController(node: Node, dataDir: string): ControllerPart {
-  const { host, config, log, clock } = node;
-  const store = openLmdbStore(dataDir, log);
+export async function addController(node: Node, dataDir: string): Promise<ControllerPart> {
+  const { host, config, clock } = node;
+  const store = await openStore(node, dataDir);
   const storePort = store.port(host);
   if (node.remoting !== undefined) {
     // The wall clock keeps a controller with a new store above the one its nodes knew.
@@ -58,6 +59,24 @@ export function addController(node: Node, dataDir: string): ControllerPart {
       await store.close();
     },
   };
+}
+
+async function openStore(node: Node, dataDir: string): Promise<ControlStore> {
+  const { config, clock, log, metrics, bus } = node;
+  const { retryMs, retryMaxMs } = config.store;
+  return openControlStore({
+    store: await openMetadataStore({
+      ...{ dataDir, config: config.store, connection: bus?.connection, log },
+    }),
+    ...{ log, metrics, clock, retryMs, retryMaxMs },
+    onTrouble: (why) => {
+      if (why === undefined) node.troubles.delete('store');
+      else node.troubles.set('store', why);
+    },
+    onSuperseded: (why) => {
+      node.fail(new StoreFailed(`${why}; end one of the two controllers`, dataDir));
+    },
+  });
 }
 
 /** Registers models one by one; resolves with how many there are, rejects at the first refusal. */

@@ -70,7 +70,7 @@ export async function openGateways(
   const readiness = watchReadiness(node, dispatcher);
   const http = await startHttpServer({
     ...options,
-    notReady: readiness.notReady,
+    notReady: () => node.troubles.values().next().value ?? readiness.notReady(),
     metricsPage: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
   });
   const service =

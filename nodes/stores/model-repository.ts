@@ -21,19 +21,26 @@ export interface TransferCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Where a blob can be had: a repository, a worker's cache, another worker. */
+export interface BlobSource {
+  /** For people: which one it was. */
+  readonly name: string;
+  /**
+   * Writes the blob to `file`: into a neighbour first, renamed when its hash is right, so that a
+   * partial file is never seen. A transfer that broke goes on where it stopped. One transfer to a
+   * file at a time.
+   */
+  fetchTo(id: BlobId, file: string, call?: TransferCall): Promise<BlobFacts>;
+}
+
 /**
  * Nothing is ever read whole into memory. Rejects with BlobCorrupt (bytes that do not hash to
  * their address), BlobMissing, or StoreFailed.
  */
-export interface ModelRepository {
+export interface ModelRepository extends BlobSource {
   /** Stores a file; the same bytes again are a no-op. */
   putFile(file: string, call?: TransferCall): Promise<BlobFacts>;
   has(id: BlobId): Promise<boolean>;
-  /**
-   * Writes the blob to `file`: into a neighbour first, renamed when its hash is right, so that a
-   * partial file is never seen. A transfer that broke goes on where it stopped.
-   */
-  fetchTo(id: BlobId, file: string, call?: TransferCall): Promise<BlobFacts>;
   list(): Promise<readonly BlobFacts[]>;
   /** Removes what nobody refers to and what is older than `graceMs`; gives what was removed. */
   collect(referenced: ReadonlySet<BlobId>, graceMs: number): Promise<readonly BlobFacts[]>;

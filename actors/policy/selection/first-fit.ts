@@ -105,7 +105,7 @@ export function selectFirstFit(
     const ms = completionMs(view, variant, instance, query.batch);
     if (ms <= query.sloLeftMs && usability(instance) === 2 && !isAvoided(instance, query)) {
       const better = cold !== undefined && order.worthLoading(cold, variant) ? cold : undefined;
-      const reason = `${order.preferred} loaded variant that answers in time`;
+      const reason = `the ${order.preferred} loaded variant that meets the SLO`;
       return placedWarm(view, query, { variant, instance, ms }, reason, better);
     }
     if (instance.state === 'loading' && fastEnough(view, variant, query)) coming = true;
@@ -137,8 +137,8 @@ function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Pas
     return { kind: 'refuse', error: nowhereToRun(view), preload: undefined };
   }
   const reason = inTime
-    ? 'nothing active answers in time, this does'
-    : 'nothing answers in time; soonest of those that qualify';
+    ? 'busy or slowed, but it answers in time, and no idle variant does'
+    : 'no variant answers in time; this is the soonest of those accurate and cheap enough';
   return placedWarm(view, query, soonest, reason, cold);
 }
 
@@ -194,7 +194,7 @@ function placedWarm(
 
 function placedCold(query: QueryView, { variant, worker, ms }: Cold): Selection {
   const inTime = ms <= query.sloLeftMs;
-  const why = inTime ? 'answers in time even so' : 'is the quickest to';
+  const why = inTime ? 'in time even with its load' : 'late, but the soonest of all';
   return {
     kind: 'place',
     variant,
@@ -202,7 +202,9 @@ function placedCold(query: QueryView, { variant, worker, ms }: Cold): Selection 
     worker,
     predictedMs: ms,
     missed: inTime ? noMiss : latencyMissed,
-    reason: `nothing loaded answers in time; ${variant.id} ${why}: load it on ${worker.id}`,
+    reason:
+      `no loaded variant answers in time, so ${variant.id} is loaded on ${worker.id}: ` +
+      `predicted ${ms.toFixed(1)} ms, ${why}`,
     preload: undefined,
   };
 }

@@ -41,8 +41,8 @@ export function nothingQualifies(view: FleetView, query: QueryView): Selection {
     const least = leastCost(accurateEnough, query.batch);
     nearest['costUsdMax'] = least;
     what =
-      `no variant costs at most ${String(costUsdMax)} USD; ` +
-      `the cheapest that is accurate enough costs ${least.toPrecision(3)} USD`;
+      `no variant costs at most ${perThousand(costUsdMax ?? 0)}; ` +
+      `the cheapest that is accurate enough costs ${perThousand(least)}`;
   } else {
     const best = Math.max(...cheapEnough.map((variant) => variant.accuracy));
     const least = leastCost(accurateEnough, query.batch);
@@ -50,7 +50,7 @@ export function nothingQualifies(view: FleetView, query: QueryView): Selection {
     nearest['costUsdMax'] = least;
     what =
       `no variant has both; at that cost the best accuracy is ${String(best)} %, ` +
-      `at that accuracy the least cost is ${least.toPrecision(3)} USD`;
+      `at that accuracy the least cost is ${perThousand(least)}`;
   }
   return {
     kind: 'refuse',
@@ -88,4 +88,9 @@ function leastCost(variants: readonly VariantView[], batch: number): number {
 /** True when the variant alone, with nothing ahead of it, is within what is left of the latency. */
 export function fastEnough(view: FleetView, variant: VariantView, query: QueryView): boolean {
   return batchMs(variant, query.batch) + view.hopMs <= query.sloLeftMs;
+}
+
+/** As prices are listed; the numbers in `details` stay those of one query, as they are asked. */
+function perThousand(costUsd: number): string {
+  return `${String(Number((costUsd * 1000).toPrecision(3)))} USD for 1,000 queries`;
 }

@@ -1,6 +1,6 @@
 /** `infaas gateway`: one more way into a distributed system. */
 
-import { type AddCommand, examples, printJson } from '../cli.ts';
+import { type AddCommand, commandName, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
 import {
   addListenOptions,
@@ -45,7 +45,14 @@ export const addGatewayCommand: AddCommand = (program, cli) => {
           if (options.json === true) {
             printJson(cli.terminal, { node: 'gateway', ...node.facts });
           } else {
-            cli.terminal.out(`${node.describe()}\nCtrl-C stops it.`);
+            const at = String(node.facts['url']);
+            cli.terminal.out(
+              [
+                node.describe(),
+                `To ask it: ${commandName(cli.terminal)} tasks --url ${at}`,
+                'Ctrl-C stops it.',
+              ].join('\n'),
+            );
           }
         },
       });

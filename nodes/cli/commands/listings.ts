@@ -11,6 +11,7 @@ import type {
   VariantDescription,
   WorkerDescription,
 } from '../../../actors/domain/fleet-description.ts';
+import { nearestName } from '../../../actors/domain/nearest-name.ts';
 import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
 import { addConnectionOptions, addJsonOption, chooseSystem } from '../client-options.ts';
 import { CommandFailed } from '../errors.ts';
@@ -41,11 +42,14 @@ const right = 'right' as const;
 const taskListing: Listing<TaskDescription> = {
   key: 'tasks',
   columns: [
-    { title: 'TASK' },
-    { title: 'DATASET' },
-    { title: 'ACCURACY %', align: right },
-    { title: 'ARCHITECTURES' },
-    { title: 'INPUTS' },
+    { title: 'TASK', help: 'what to give to --task' },
+    { title: 'DATASET', help: 'what its architectures were trained for; to give to --dataset' },
+    { title: 'ACCURACY %', align: right, help: 'from the least to the most accurate variant' },
+    { title: 'ARCHITECTURES', help: 'models that can do it' },
+    {
+      title: 'INPUTS',
+      help: 'name, datatype, shape; −1 is variable, the first one mostly the batch',
+    },
     { title: 'OUTPUTS' },
   ],
   cells: (task) =>
@@ -64,12 +68,15 @@ const architectureListing: Listing<ArchitectureDescription> = {
   key: 'architectures',
   compare: (a, b) => compareText(a.task, b.task) || a.accuracyMin - b.accuracyMin,
   columns: [
-    { title: 'ARCHITECTURE' },
+    { title: 'ARCHITECTURE', help: 'what to give to --architecture' },
     { title: 'TASK' },
     { title: 'DATASET' },
-    { title: 'ACCURACY %', align: right },
-    { title: 'VARIANTS' },
-    { title: 'INPUTS' },
+    { title: 'ACCURACY %', align: right, help: 'from the least to the most accurate variant' },
+    { title: 'VARIANTS', help: 'what to give to --variant' },
+    {
+      title: 'INPUTS',
+      help: 'name, datatype, shape; −1 is variable; state is what a client carries',
+    },
     { title: 'OUTPUTS' },
   ],
   cells: (row) => [
@@ -90,16 +97,19 @@ const variantListing: Listing<VariantDescription> = {
   key: 'variants',
   compare: (a, b) => compareText(a.task, b.task) || a.accuracy - b.accuracy,
   columns: [
-    { title: 'VARIANT' },
+    { title: 'VARIANT', help: 'what to give to --variant' },
     { title: 'ARCHITECTURE' },
     { title: 'ACCURACY %', align: right },
     { title: 'PRECISION' },
     { title: 'HARDWARE' },
-    { title: 'LATENCY MS (BATCH)' },
-    { title: 'LOAD MS', align: right },
-    { title: 'MEMORY', align: right },
-    { title: 'USD/1000', align: right },
-    { title: 'STATE' },
+    {
+      title: 'LATENCY MS (BATCH)',
+      help: 'time to run the smallest, a middle and the largest batch',
+    },
+    { title: 'LOAD MS', align: right, help: 'time to load it on a worker' },
+    { title: 'MEMORY', align: right, help: 'what an instance of it takes' },
+    { title: 'USD/1000', align: right, help: 'US dollars for 1,000 queries' },
+    { title: 'STATE', help: 'of its best instance; ×n says of how many' },
   ],
   cells: (row) => [
     [
@@ -136,11 +146,15 @@ const workerListing: Listing<WorkerDescription> = {
   key: 'workers',
   columns: [
     { title: 'WORKER' },
-    { title: 'HARDWARE' },
-    { title: 'UTILISATION', align: right },
-    { title: 'MEMORY', align: right },
-    { title: 'INSTANCES', align: right },
-    { title: 'EPOCH', align: right },
+    { title: 'HARDWARE', help: 'processors that it owns' },
+    { title: 'UTILISATION', align: right, help: 'share of their time spent on queries' },
+    {
+      title: 'MEMORY',
+      align: right,
+      help: 'used of owned; 200 MiB are used before anything is loaded',
+    },
+    { title: 'INSTANCES', align: right, help: 'variants loaded, copies counted' },
+    { title: 'EPOCH', align: right, help: 'which life of a worker of that name this is' },
   ],
   cells: (row) => {
     const memoryBytes = row.hardware.reduce((sum, one) => sum + one.memoryBytes, 0);
@@ -161,15 +175,18 @@ const workerListing: Listing<WorkerDescription> = {
 const instanceListing: Listing<InstanceDescription> = {
   key: 'instances',
   columns: [
-    { title: 'INSTANCE' },
+    { title: 'INSTANCE', help: 'one loaded copy of a variant' },
     { title: 'VARIANT' },
     { title: 'WORKER' },
-    { title: 'STATE' },
-    { title: 'QPS', align: right },
-    { title: 'QUEUED', align: right },
-    { title: 'BACKLOG MS', align: right },
-    { title: 'SLOWDOWN', align: right },
-    { title: 'SERVED', align: right },
+    {
+      title: 'STATE',
+      help: 'active serves; overloaded has too much to do; interfered is slowed by others',
+    },
+    { title: 'QPS', align: right, help: 'queries per second over the last window' },
+    { title: 'QUEUED', align: right, help: 'queries that wait there' },
+    { title: 'BACKLOG MS', align: right, help: 'time that they and what runs will take' },
+    { title: 'SLOWDOWN', align: right, help: 'time to run a batch, over what the profile says' },
+    { title: 'SERVED', align: right, help: 'queries answered since it was loaded' },
   ],
   cells: (row) => [
     [
@@ -206,13 +223,25 @@ async function list<Row>(
   }
 }
 
-function listingCommand(program: Command, name: string, summary: string): Command {
-  const command = program.command(name).description(summary);
-  return addJsonOption(addConnectionOptions(command));
+function listingCommand<Row>(
+  program: Command,
+  { key, columns }: Listing<Row>,
+  summary: string,
+): Command {
+  const command = program.command(key).description(summary);
+  return addJsonOption(addConnectionOptions(command)).addHelpText('after', columnsHelp(columns));
+}
+
+function columnsHelp(columns: readonly Column[]): string {
+  const width = Math.max(...columns.map(({ title }) => title.length));
+  const lines = columns.flatMap(({ title, help }) =>
+    help === undefined ? [] : [`  ${title.padEnd(width)}  ${help}`],
+  );
+  return ['', 'Columns:', ...lines].join('\n');
 }
 
 export const addTasksCommand: AddCommand = (program, cli) => {
-  listingCommand(program, 'tasks', 'list the tasks that can be asked for')
+  listingCommand(program, taskListing, 'list the tasks that can be asked for')
     .addHelpText('after', examples('infaas tasks'))
     .action((_options: unknown, command: Command) =>
       list(cli, command, taskListing, (system) => system.tasks()),
@@ -220,28 +249,29 @@ export const addTasksCommand: AddCommand = (program, cli) => {
 };
 
 export const addArchitecturesCommand: AddCommand = (program, cli) => {
-  listingCommand(program, 'architectures', 'list the registered architectures')
+  listingCommand(program, architectureListing, 'list the registered architectures')
     .option('--task <task>', 'only those of this task')
     .option('--dataset <dataset>', 'only those of this dataset')
     .addHelpText('after', examples('infaas architectures --task digit-classification'))
     .action((options: FleetFilters, command: Command) =>
-      list(cli, command, architectureListing, (system) => system.architectures(filtersOf(options))),
+      list(cli, command, architectureListing, async (system) => {
+        const architectures = await system.architectures(filtersOf(options));
+        if (architectures.length === 0) await refuseUnknownFilter(system, options);
+        return architectures;
+      }),
     );
 };
 
 export const addVariantsCommand: AddCommand = (program, cli) => {
-  listingCommand(program, 'variants', 'list variants: accuracy, latency, memory, cost, state')
+  listingCommand(program, variantListing, 'list variants: accuracy, latency, memory, cost, state')
     .argument('[architecture]', 'only those of this architecture')
     .addHelpText('after', examples('infaas variants', 'infaas variants cnn-small --json'))
     .action((architecture: string | undefined, _options: unknown, command: Command) =>
       list(cli, command, variantListing, async (system) => {
         const variants = await system.variants(architecture === undefined ? {} : { architecture });
         if (architecture !== undefined && variants.length === 0) {
-          const known = (await system.architectures()).map(({ name }) => name).sort();
-          throw new CommandFailed(
-            `there is no architecture "${architecture}"; known: ${known.join(', ') || 'none'}`,
-            'unknown_architecture',
-          );
+          const known = (await system.architectures()).map(({ name }) => name);
+          throw unknownName('architecture', architecture, known);
         }
         return variants;
       }),
@@ -249,7 +279,7 @@ export const addVariantsCommand: AddCommand = (program, cli) => {
 };
 
 export const addWorkersCommand: AddCommand = (program, cli) => {
-  listingCommand(program, 'workers', 'list the workers: hardware, utilisation, memory')
+  listingCommand(program, workerListing, 'list the workers: hardware, utilisation, memory')
     .addHelpText('after', examples('infaas workers'))
     .action((_options: unknown, command: Command) =>
       list(cli, command, workerListing, (system) => system.workers()),
@@ -257,12 +287,41 @@ export const addWorkersCommand: AddCommand = (program, cli) => {
 };
 
 export const addInstancesCommand: AddCommand = (program, cli) => {
-  listingCommand(program, 'instances', 'list the loaded variants: where, state, load')
+  listingCommand(program, instanceListing, 'list the loaded variants: where, state, load')
     .addHelpText('after', examples('infaas instances'))
     .action((_options: unknown, command: Command) =>
       list(cli, command, instanceListing, (system) => system.instances()),
     );
 };
+
+/** Nothing was found: because there is nothing, or because of a name that is none. */
+async function refuseUnknownFilter(system: System, { task, dataset }: FleetFilters): Promise<void> {
+  const tasks = await system.tasks();
+  const named = task === undefined ? tasks : tasks.filter(({ name }) => name === task);
+  if (task !== undefined && named.length === 0) {
+    throw unknownName(
+      'task',
+      task,
+      tasks.map(({ name }) => name),
+    );
+  }
+  const datasets = named.flatMap((one) => one.datasets.map(({ name }) => name));
+  if (dataset !== undefined) throw unknownName('dataset', dataset, datasets);
+}
+
+function unknownName(
+  kind: 'architecture' | 'task' | 'dataset',
+  name: string,
+  known: readonly string[],
+): CommandFailed {
+  const nearest = nearestName(name, known);
+  const meant = nearest === undefined ? '' : `did you mean ${nearest}? `;
+  const names = [...known].sort().join(', ') || 'none';
+  return new CommandFailed(
+    `there is no ${kind} "${name}"; ${meant}known: ${names}`,
+    `unknown_${kind}`,
+  );
+}
 
 function filtersOf({ task, dataset }: FleetFilters): FleetFilters {
   return {

@@ -68,6 +68,7 @@ export const addLoadCommand: AddCommand = (program, cli) => {
       ),
     )
     .action(async (options: LoadOptions, invoked: Command) => {
+      if (!hasSelector(options) && !hasMode(options)) throw new UsageError(whatToGive);
       const selector = selectorOf(options);
       const chosen = chooseSystem(invoked);
       checkMode(options);
@@ -76,6 +77,18 @@ export const addLoadCommand: AddCommand = (program, cli) => {
       await runLoad(cli, { chosen, selector, options, plan });
     });
 };
+
+const whatToGive =
+  'say what to ask and how much: infaas load --task T (or --architecture A, or --variant V) ' +
+  '--rate QPS (or --concurrency N, or --trace FILE); `infaas tasks` lists the tasks';
+
+function hasSelector({ task, architecture, variant }: LoadOptions): boolean {
+  return task !== undefined || architecture !== undefined || variant !== undefined;
+}
+
+function hasMode({ rate, concurrency, trace }: LoadOptions): boolean {
+  return rate !== undefined || concurrency !== undefined || trace !== undefined;
+}
 
 /** Exactly one way to send; options of another way would be ignored, so they are refused. */
 function checkMode(options: LoadOptions): void {

@@ -1,7 +1,7 @@
 /** `infaas worker`: a slice of a machine that joins a distributed system. */
 
 import { reportReady } from '../../adapters/worker-process.ts';
-import { type AddCommand, examples, printJson } from '../cli.ts';
+import { type AddCommand, commandName, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
 import {
   addMemberOptions,
@@ -53,7 +53,10 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
           if (options.json === true) {
             printJson(cli.terminal, { node: 'worker', ...node.facts });
           } else {
-            cli.terminal.out(`${node.describe()}\nCtrl-C stops it.`);
+            const infaas = commandName(cli.terminal);
+            cli.terminal.out(
+              `${node.describe()}\nTo see it: ${infaas} workers --nats ${nats}\nCtrl-C stops it.`,
+            );
           }
         },
       });

@@ -12,6 +12,8 @@ const listed = [
   'controller',
   'worker',
   'gateway',
+  'register',
+  'unregister',
   'tasks',
   'architectures',
   'variants',
@@ -22,7 +24,7 @@ const listed = [
   'quote',
   'load',
 ];
-const later = ['register', 'unregister', 'offline', 'simulate', 'agent'];
+const later = ['offline', 'simulate', 'agent'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {
@@ -90,6 +92,7 @@ describe('a command line that is wrong', () => {
     ],
     ['tells a NATS URL from a WebSocket one', ['tasks', '--url', 'nats://b:2'], /with --nats/],
     ['wants a load', ['load', '--task', 't'], /--rate QPS, --concurrency N or --trace FILE/],
+    ['says all that a load needs', ['load'], /what to ask and how much: .*--task T .*--rate QPS/],
     [
       'refuses two kinds of load',
       ['load', '--task', 't', '--rate', '1', '--concurrency', '1'],

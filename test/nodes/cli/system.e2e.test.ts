@@ -52,6 +52,28 @@ describe('client commands', function () {
     expect(err).to.contain('no architecture "mlpp"').and.to.contain('mlp');
   });
 
+  it('say which name was meant, of tasks, datasets and architectures', async () => {
+    const misspelt = [
+      ['architectures', '--task', 'digit-clasification'],
+      ['architectures', '--dataset', 'minst'],
+      ['variants', 'cnn-smal'],
+    ];
+    for (const argv of misspelt) {
+      const { code, err } = await run(...argv, ...at);
+      expect(code).to.equal(1);
+      expect(err).to.match(/there is no \w+ ".*"; did you mean (digit-cl|mnist|cnn-small)/);
+    }
+    const query = await run('query', '--task', 'digit', '--input', digits, '--row', '0', ...at);
+    expect(query.err).to.contain('there is no task "digit"; known: ');
+  });
+
+  it('load prints the refusal of what it names as a document', async () => {
+    const wrong = ['load', '--variant', 'mlp-fp23', '--rate', '1', '--json', ...at];
+    const { code, out } = await run(...wrong);
+    expect(code).to.equal(4);
+    expect(JSON.parse(out)).to.have.nested.property('error.code', 'unknown_variant');
+  });
+
   it('query prints who answered, and what', async () => {
     const query = ['query', ...task, '--accuracy', '98', '--input', digits, '--row', '0'];
     const { code, out, err } = await run(...query, ...at);

@@ -60,6 +60,9 @@ describe('the NATS gateway', () => {
     const endpoints = found?.endpoints.map(({ name, subject }) => [name, subject]) ?? [];
     expect(Object.fromEntries(endpoints)).to.deep.equal({
       query: 'infaas.v1.query',
+      upload: 'infaas.v1.upload',
+      register: 'infaas.v1.register',
+      unregister: 'infaas.v1.unregister',
       tasks: 'infaas.v1.tasks',
       architectures: 'infaas.v1.architectures',
       variants: 'infaas.v1.variants',
@@ -100,6 +103,16 @@ describe('the NATS gateway', () => {
     const message = await user.request('infaas.v1.query', text, { timeout: 5_000, headers: json });
     expect(message.headers?.get('Content-Type')).to.equal('application/json');
     expect(message.json<RawAnswer>()).to.include({ id: 'good', ok: true });
+  });
+
+  it('takes what begins as JSON for JSON where no header says otherwise', async () => {
+    await start();
+    const text = JSON.stringify(goodJsonQuery());
+    const message = await user.request('infaas.v1.query', text, { timeout: 5_000 });
+    expect(message.headers?.get('Content-Type')).to.equal('application/json');
+    expect(message.json<RawAnswer>()).to.include({ id: 'good', ok: true });
+    const broken = await user.request('infaas.v1.query', '{"id":', { timeout: 5_000 });
+    expect(broken.json<RawAnswer>().error.code).to.equal('bad_input');
   });
 
   it('describes the fleet, with and without a payload', async () => {

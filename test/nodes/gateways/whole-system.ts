@@ -34,7 +34,7 @@ export async function startWholeSystem(): Promise<WholeSystem> {
   });
   const { host } = node;
   const membership = openMembership(node);
-  const control = addController(node, folder);
+  const control = await addController(node, folder);
   const { engine } = addWorker(node, membership, sliceOf({}));
   const { dispatcher } = addDispatcher(node, membership);
   const digits = zooManifests().filter((path) => path.includes('digit-classification'));
