@@ -93,6 +93,7 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
         ...{ onMiss: 'best-effort', timeoutMs: 5_000, tenant: 'bench' },
       },
     ],
-    ...{ incidents: [], selection: 'cheapest', batching: 'adaptive', spread: 0, interference: 0 },
+    ...{ incidents: [], selection: 'cheapest', batching: 'adaptive', scaling: 'static' },
+    ...{ spread: 0, interference: 0 },
   };
 }

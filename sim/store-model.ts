@@ -5,7 +5,7 @@
 
 import type { StoredControl } from '../actors/controller/behaviour.ts';
 import type { StoreCommand } from '../actors/controller/protocol.ts';
-import { familiesOf, type Family } from '../actors/domain/family.ts';
+import { type Family, gatherFamilies } from '../actors/domain/family.ts';
 import type { Variant } from '../actors/domain/variant.ts';
 import type { Ref } from '../runtime/actor.ts';
 import { assertNever } from '../runtime/assert.ts';
@@ -19,7 +19,7 @@ export class StoreModel {
   /** @param writeMs From a write to its being durable. */
   constructor(writeMs: number, variants: readonly Variant[] = []) {
     this.writeMs = writeMs;
-    for (const family of familiesOf(variants)) {
+    for (const family of gatherFamilies([], variants)) {
       this.records.set(`family/${family.architecture}`, family);
     }
   }

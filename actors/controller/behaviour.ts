@@ -11,7 +11,7 @@ import { type EpochRecords, grantEpoch } from '../../runtime/membership.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { isNodeId } from '../../runtime/wire/subjects.ts';
 import type { DispatcherMessage } from '../dispatcher/protocol.ts';
-import { changesBetween, type Family } from '../domain/family.ts';
+import { changesBetween, type Family, gatherFamilies } from '../domain/family.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
@@ -30,6 +30,8 @@ export interface ControllerConfig {
 export interface StoredControl {
   readonly epochs: EpochRecords;
   readonly families: readonly Family[];
+  /** Recorded one by one, by versions that knew no families. */
+  readonly variants?: readonly Variant[];
 }
 
 export interface ControllerOptions {
@@ -42,6 +44,8 @@ export interface ControllerOptions {
 interface Controlling {
   readonly options: ControllerOptions;
   readonly families: Map<string, Family>;
+  /** Variants that the store still has records of their own of. */
+  readonly loose: Set<VariantId>;
   /** What readers have not been told yet: variants changed, or removed (undefined). */
   readonly unpublished: Map<VariantId, Variant | undefined>;
   /** The revision that readers know. */
@@ -61,11 +65,13 @@ export function controllerSpec(
 ): ActorSpec<Controlling, ControllerMessage> {
   return {
     start: (ctx) => {
-      const { epochs, families } = options.stored();
+      const { epochs, families, variants = [] } = options.stored();
+      const gathered = gatherFamilies(families, variants);
       askForAttachments(epochs, ctx);
       return {
         options,
-        families: new Map(families.map((family) => [family.architecture, family])),
+        families: new Map(gathered.map((family) => [family.architecture, family])),
+        loose: new Set(variants.map(({ id }) => id)),
         unpublished: new Map(),
         epochs,
         revision: 1,
@@ -237,7 +243,7 @@ type RemoveFamily = Extract<ControllerMessage, { type: 'controller.remove-family
 function record(controlling: Controlling, message: RecordFamily, ctx: Context): void {
   const { family, requestId, replyTo } = message;
   const { architecture } = family;
-  noteChanges(controlling, controlling.families.get(architecture), family, ctx);
+  const before = controlling.families.get(architecture);
   controlling.families.set(architecture, family);
   ctx.tell(controlling.options.store, {
     type: 'store.put',
@@ -247,6 +253,7 @@ function record(controlling: Controlling, message: RecordFamily, ctx: Context): 
       ? {}
       : { replyTo: { requestId, ref: replyTo } }),
   });
+  noteChanges(controlling, before, family, ctx);
 }
 
 function removeFamily(controlling: Controlling, message: RemoveFamily, ctx: Context): void {
@@ -269,6 +276,11 @@ function noteChanges(
   ctx: Context,
 ): void {
   const { changed, removed } = changesBetween(before, after);
+  for (const { id } of before?.variants ?? []) {
+    // Its family's record has it now, or has it no more.
+    if (!controlling.loose.delete(id)) continue;
+    ctx.tell(controlling.options.store, { type: 'store.remove', key: `variant/${id}` });
+  }
   for (const variant of changed) controlling.unpublished.set(variant.id, variant);
   for (const id of removed) controlling.unpublished.set(id, undefined);
   controlling.revision += 1;

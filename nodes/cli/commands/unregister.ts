@@ -11,7 +11,7 @@ export const addUnregisterCommand: AddCommand = (program, cli) => {
     .command('unregister')
     .summary('remove a model')
     .description('Removes an architecture or one of its variants; what runs is finished first.')
-    .argument('<architecture[/variant]>', 'what to remove');
+    .argument('<name>', 'ARCHITECTURE, or ARCHITECTURE/VARIANT');
   addJsonOption(addConnectionOptions(command))
     .addHelpText(
       'after',

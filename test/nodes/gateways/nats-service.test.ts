@@ -60,6 +60,9 @@ describe('the NATS gateway', () => {
     const endpoints = found?.endpoints.map(({ name, subject }) => [name, subject]) ?? [];
     expect(Object.fromEntries(endpoints)).to.deep.equal({
       query: 'infaas.v1.query',
+      upload: 'infaas.v1.upload',
+      register: 'infaas.v1.register',
+      unregister: 'infaas.v1.unregister',
       tasks: 'infaas.v1.tasks',
       architectures: 'infaas.v1.architectures',
       variants: 'infaas.v1.variants',
