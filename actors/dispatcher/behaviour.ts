@@ -30,7 +30,7 @@ import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
 import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
-import { isOutage, readinessOf } from './outage.ts';
+import { readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
 import { quote } from './quoting.ts';
@@ -77,6 +77,7 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     decisions: new DecisionLog(options.config.explainedMax),
     foresight: new Foresight(),
     busLostAtMs: undefined,
+    isBusOutage: false,
     wakeAtMs: Infinity,
   };
 }
@@ -175,8 +176,9 @@ function dispatcherBehaviour(
       changeBus(dispatching, message.connected, ctx);
       return dispatching;
     case 'dispatcher.bus-outage-lasts':
+      dispatching.isBusOutage = true;
       // What is on another node is as good as lost: its answer has no way here.
-      if (isOutage(dispatching, ctx)) placeLost(dispatching, undefined, ctx);
+      placeLost(dispatching, undefined, ctx);
       return dispatching;
     case 'dispatcher.messages-lost':
       placeLost(dispatching, message.node, ctx);

@@ -47,5 +47,7 @@ export interface Dispatching {
   readonly foresight: Foresight;
   /** Since when the bus is lost; undefined while it is there. */
   busLostAtMs: number | undefined;
+  /** It has been lost for longer than queries wait for it. */
+  isBusOutage: boolean;
   wakeAtMs: number;
 }

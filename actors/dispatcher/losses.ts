@@ -12,7 +12,6 @@ import type { IndexedWorker } from './fleet-index.ts';
 import type { Retry } from '../worker/protocol.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Dispatching } from './dispatching.ts';
-import { outageMs } from './outage.ts';
 import { place } from './placing.ts';
 import type { DispatcherMessage } from './protocol.ts';
 
@@ -109,13 +108,21 @@ export function placeHeld(dispatching: Dispatching, ctx: Context): void {
   for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
 }
 
-/** A lost bus is waited for; what was held meanwhile is placed when it is back. */
+const defaultBusOutageMs = 3_000;
+
+/**
+ * A lost bus is waited for; what was held meanwhile is placed when it is back. That the outage
+ * lasts is the timer's to say and not the clock's, by which it may fire a little early.
+ */
 export function changeBus(dispatching: Dispatching, connected: boolean, ctx: Context): void {
   if (connected) {
     dispatching.busLostAtMs = undefined;
+    dispatching.isBusOutage = false;
+    ctx.cancel('outage');
     placeHeld(dispatching, ctx);
     return;
   }
   dispatching.busLostAtMs ??= ctx.nowMs;
-  ctx.after(outageMs(dispatching), 'outage', { type: 'dispatcher.bus-outage-lasts' });
+  const { busOutageMs = defaultBusOutageMs } = dispatching.options.config;
+  ctx.after(busOutageMs, 'outage', { type: 'dispatcher.bus-outage-lasts' });
 }

@@ -10,19 +10,6 @@ import type { DispatcherMessage, Readiness } from './protocol.ts';
 
 type Context = ActorContext<DispatcherMessage>;
 
-const defaultBusOutageMs = 3_000;
-
-/** How long queries wait for it. */
-export function outageMs({ options }: Dispatching): number {
-  return options.config.busOutageMs ?? defaultBusOutageMs;
-}
-
-/** The bus has been away for longer than queries wait for it. */
-export function isOutage(dispatching: Dispatching, { nowMs }: Pick<Context, 'nowMs'>): boolean {
-  const { busLostAtMs } = dispatching;
-  return busLostAtMs !== undefined && nowMs - busLostAtMs >= outageMs(dispatching);
-}
-
 export function busLostError(dispatching: Dispatching, { nowMs }: Context): QueryError {
   const seconds = ((nowMs - (dispatching.busLostAtMs ?? nowMs)) / 1000).toFixed(0);
   const { busName = 'the bus' } = dispatching.options;

@@ -10,7 +10,7 @@ import { refusedAnswer } from './answers.ts';
 import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { Dispatching } from './dispatching.ts';
 import type { InFlight, Placement } from './in-flight.ts';
-import { busLostError, isOutage } from './outage.ts';
+import { busLostError } from './outage.ts';
 import type { DispatcherMessage } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
@@ -54,7 +54,7 @@ function placeQuery(
   if (selection.kind === 'refuse') {
     if (dispatching.busLostAtMs !== undefined && selection.error.code === 'unavailable') {
       // Held for a while: it is placed when the bus is back, or expires.
-      return isOutage(dispatching, ctx) ? busLostError(dispatching, ctx) : undefined;
+      return dispatching.isBusOutage ? busLostError(dispatching, ctx) : undefined;
     }
     preload(selection.preload, ctx);
     const reason = selection.error.message;

@@ -51,6 +51,13 @@ describe('a dispatcher without its bus', () => {
     expect(stage.placed.at(-1)).to.match(/^after#1/);
   });
 
+  it('believes the timer of the outage, which may fire a little before its time', () => {
+    stage = new DispatcherStage({ busOutageMs: 2_000 }).knows(variantOf('v'));
+    stage.report('w1', { 'v-1': {} }).send(bus(false)).submit('q1').advance(1_999);
+    stage.send({ type: 'dispatcher.bus-outage-lasts' });
+    expect(stage.answers).to.deep.equal(['q1 unavailable']);
+  });
+
   it('counts each outage for itself', () => {
     stage = new DispatcherStage({ busOutageMs: 2_000 }).knows(variantOf('v'));
     stage.report('w1', { 'v-1': {} }).send(bus(false)).advance(1_500).send(bus(true));
