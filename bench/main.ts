@@ -11,6 +11,8 @@ import { parseArgs } from 'node:util';
 
 import { compareChain, compareWide } from './actor-ratios.ts';
 import { measureAdmission, measurePredictions } from './profile-prediction.ts';
+import { measureScenario, measureSimHost } from './simulation.ts';
+import { measureRegistry } from './registry.ts';
 import { largeFleet, measureSelection, paperFleet } from './selection.ts';
 import {
   cnnModel,
@@ -86,6 +88,30 @@ const measurements: readonly Measurement[] = [
           '>= 50×',
           wide.ratio >= 50,
           wide,
+        ),
+      ];
+    },
+  },
+  {
+    name: 'simulation',
+    run: () => {
+      const host = measureSimHost(2_000_000);
+      const small = { workers: 20, variants: 20, rateQps: 2_000, durationS: 20 };
+      const load = measureScenario(small);
+      return [
+        figureOf(
+          'simulated events on one core',
+          `${(host.eventsPerS / 1e6).toFixed(2)} M/s`,
+          '>= 2 M/s',
+          host.eventsPerS >= 2e6,
+          host,
+        ),
+        figureOf(
+          'simulated queries on one core, 20 workers, 20 variants',
+          `${(load.queriesPerS / 1e3).toFixed(1)} k/s`,
+          '>= 100 k/s',
+          load.queriesPerS >= 1e5,
+          load,
         ),
       ];
     },
@@ -215,6 +241,37 @@ const measurements: readonly Measurement[] = [
           { checkMs, quickProfileMs, fullProfileMs },
         );
       }),
+  },
+  {
+    name: 'registry',
+    run: async (rounds) => {
+      const registry = await measureRegistry(10_000, rounds);
+      const { startMs, startCpuMs, readMs, rssBytes, listP50Ms, listP99Ms } = registry;
+      const mebibytes = rssBytes / 2 ** 20;
+      return [
+        figureOf(
+          'controller start with 10,000 variants stored (processor time, reading)',
+          `${seconds(startMs)} (${seconds(startCpuMs)}, ${readMs.toFixed(0)} ms)`,
+          '<= 3 s',
+          startMs <= 3_000,
+          { startMs, startCpuMs, readMs },
+        ),
+        figureOf(
+          'resident memory of that controller, everything listed',
+          `${mebibytes.toFixed(0)} MB`,
+          '< 400 MB',
+          mebibytes < 400,
+          { rssBytes },
+        ),
+        figureOf(
+          'listing one of its architectures, p99 (p50)',
+          `${listP99Ms.toFixed(1)} ms (${listP50Ms.toFixed(1)} ms)`,
+          '<= 50 ms',
+          listP99Ms <= 50,
+          { listP50Ms, listP99Ms },
+        ),
+      ];
+    },
   },
   {
     name: 'memory',

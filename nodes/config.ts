@@ -14,6 +14,7 @@ import { engineConfigSchema } from './engine/config.ts';
 import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
+import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
 import {
@@ -83,6 +84,11 @@ const workerConfig = z.strictObject({
   drainMs: z.int().min(0).default(10_000),
   /** Instances to keep of each variant, by variant name. */
   preload: z.record(z.string(), count).default({}),
+  /** An instance that no query came to for this long may give way to a load. */
+  evictAfterMs: milliseconds.default(5_000),
+  /** Queries that wait until something has given way. */
+  heldMax: count.default(1_000),
+  scaling: scalingConfigSchema.prefault({}),
   /** Memory a worker needs before anything is loaded. */
   baseMemoryBytes: count.default(200 * 1024 * 1024),
   reload: z
@@ -115,6 +121,8 @@ export const configSchema = z.strictObject({
   worker: workerConfig.prefault({}),
   instance: instanceConfig.prefault({}),
   monitor: monitorConfig.prefault({}),
+  fleet: fleetConfigSchema.prefault({}),
+  agent: agentConfigSchema.prefault({}),
   engine: engineConfigSchema.prefault({}),
   lab: labConfigSchema.prefault({}),
   gateway: gatewayConfigSchema.prefault({}),

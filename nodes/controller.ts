@@ -4,7 +4,8 @@ import { controllerNode, findNameFree, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode } from './node.ts';
 import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
-import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { addDispatcher, heardOf, openGateways } from './parts/gateway-part.ts';
+import { addFleet } from './parts/fleet-part.ts';
 import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
@@ -37,8 +38,10 @@ export async function startController(settings: ControllerSettings): Promise<Run
     await findNameFree(node);
     const controller = await addController(node, settings.dataDir);
     parts.controller = controller;
+    addFleet(node, settings.nats);
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
+    await heardOf(node, dispatcher, count);
     const gateway = await openGateways(node, dispatcher, settings);
     opened.push(() => gateway.close());
     return {

@@ -24,7 +24,7 @@ export interface ConfigSources {
 export const flagVariables: readonly string[] = [
   ...['INFAAS_CONFIG', 'INFAAS_LOG_LEVEL', 'INFAAS_NATS', 'INFAAS_NAME', 'INFAAS_HOST'],
   ...['INFAAS_PORT', 'INFAAS_TOKEN', 'INFAAS_DATA', 'INFAAS_CORES', 'INFAAS_MEMORY'],
-  ...['INFAAS_WORKERS', 'INFAAS_URL'],
+  ...['INFAAS_WORKERS', 'INFAAS_WORKERS_MAX', 'INFAAS_URL'],
 ];
 
 /** Throws ConfigInvalid naming what is wrong where, all of it at once. */

@@ -9,9 +9,11 @@ import { randomUUID } from 'node:crypto';
 import { refOf } from '../runtime/actor.ts';
 import { NodeRefused } from '../runtime/errors.ts';
 import type { ControllerMessage, JoinOutcome } from '../actors/controller/protocol.ts';
+import type { FleetMessage } from '../actors/fleet-autoscaler/protocol.ts';
 import type { Node } from './node.ts';
 
 export const controllerNode = 'controller';
+export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscaler');
 export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
 
 const askAgainMs = 500;
@@ -82,6 +84,10 @@ export function openMembership(node: Node): Membership {
   node.onStalled = askAnew;
   remoting?.onNode((event) => {
     if (event.type === 'up' && event.kind === 'controller') attach();
+  });
+  // What it told us once (the registry, who else is there) may be among what was lost.
+  remoting?.onLoss((lost) => {
+    if (lost === undefined || lost === controllerNode) attach();
   });
   return {
     attachments,

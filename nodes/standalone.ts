@@ -7,17 +7,20 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { env } from 'node:process';
 
+import type { FleetConfig } from '../actors/fleet-autoscaler/behaviour.ts';
 import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
 import { type KeptWorker, keepWorker } from './adapters/kept-worker.ts';
 import type { OnnxEngine } from './adapters/onnx-engine.ts';
+import { type Agent, startAgent } from './adapters/provisioners/agent.ts';
 import { spawnWorker } from './adapters/worker-process.ts';
-import { controllerNode, findNameFree, openMembership } from './membership.ts';
+import { controllerNode, findNameFree, fleetRef, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
 import { createNode, type Node } from './node.ts';
 import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
-import { addDispatcher, openGateways } from './parts/gateway-part.ts';
+import { addDispatcher, heardOf, openGateways } from './parts/gateway-part.ts';
+import { addFleet } from './parts/fleet-part.ts';
 import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
 import { addWorker, parseCores, sliceOf, type WorkerSlice } from './parts/worker-part.ts';
@@ -28,6 +31,8 @@ export interface SystemSettings extends ListenSettings, WorkerSlice {
   /** `auto`, `embedded`, or a NATS URL. */
   readonly nats: string;
   readonly workers: number;
+  /** More workers are started when load asks for them, up to so many in all. */
+  readonly workersMax?: number | undefined;
   readonly dataDir?: string | undefined;
 }
 
@@ -51,7 +56,8 @@ interface ChosenBus {
 export async function startSystem(settings: SystemSettings): Promise<RunningSystem> {
   const config = configOf(settings);
   const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
-  const slice = sliceOf(settings, settings.workers * config.worker.baseMemoryBytes);
+  const most = mostWorkers(settings);
+  const slice = sliceOf(settings, most * config.worker.baseMemoryBytes);
   const coresByWorker = splitCores(settings);
   const logLevel = settings.logLevel ?? defaultLogLevel;
   const bus = await chooseBus(settings, logLevel);
@@ -73,15 +79,25 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     if (bus.server === undefined) await findNameFree(node);
     const controller = await addController(node, settings.dataDir ?? join('.infaas', 'store'));
     parts.controller = controller;
-    if (settings.workers === 1) parts.engine = addWorker(node, membership, slice).engine;
+    const memoryBytes = Math.floor(slice.memoryBytes / most);
+    if (settings.workers === 1) {
+      const cores = parseCores(coresByWorker[0]) ?? slice.cores;
+      parts.engine = addWorker(node, membership, { cores, memoryBytes }).engine;
+    }
+    addFleet(node, bus.url, limitsOf(settings));
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
-    const workers = keepWorkers(node, bus.url ?? '', coresByWorker, {
+    await heardOf(node, dispatcher, count);
+    const first = settings.workers === 1 ? [] : coresByWorker.slice(0, settings.workers);
+    const workers = keepWorkers(node, bus.url ?? '', first, {
       ...settings,
-      memory: String(Math.floor(slice.memoryBytes / settings.workers)),
+      memory: String(memoryBytes),
     });
     opened.push(() => Promise.all(workers.map((worker) => worker.stop())));
     await Promise.all(workers.map((worker) => worker.ready));
+    const spare = coresByWorker.slice(settings.workers);
+    const agent = addAgent(node, settings, bus.url, spare, memoryBytes);
+    opened.push(() => agent?.close() ?? Promise.resolve());
     // Last, and so the first to close: what is in flight is answered while the workers live.
     const gateway = await openGateways(node, dispatcher, settings);
     opened.push(() => gateway.close());
@@ -122,9 +138,34 @@ function keepWorkers(
   });
 }
 
+function mostWorkers({ workers, workersMax = workers }: SystemSettings): number {
+  return Math.max(workers, workersMax);
+}
+
+/** Without `--workers-max` those of the configuration hold. */
+function limitsOf({ workers, workersMax }: SystemSettings): FleetConfig['limits'] {
+  return workersMax === undefined ? {} : { cpu: { min: workers, max: workersMax } };
+}
+
+/** The built-in agent, with what the first workers leave: cores and memory of so many more. */
+function addAgent(
+  node: Node,
+  { configFile, logLevel = defaultLogLevel }: SystemSettings,
+  natsUrl: string | undefined,
+  spare: readonly string[],
+  workerMemoryBytes: number,
+): Agent | undefined {
+  if (natsUrl === undefined || spare.length === 0) return undefined;
+  return startAgent({
+    ...{ node, fleet: fleetRef, workers: { natsUrl, configFile, logLevel } },
+    cores: spare.flatMap((cores) => parseCores(cores) ?? []),
+    memoryBytes: spare.length * workerMemoryBytes,
+  });
+}
+
 /** Workers on one machine split its cores and memory; they do not each advertise them all. */
 function splitCores(settings: SystemSettings): readonly string[] {
-  const { workers } = settings;
+  const workers = mostWorkers(settings);
   if (workers === 1) return [];
   const cores = parseCores(settings.cores ?? allCores()) ?? [];
   if (workers > cores.length) {
@@ -147,7 +188,7 @@ async function chooseBus(
   logLevel: Parameters<typeof createLogger>[1],
 ): Promise<ChosenBus> {
   const asked = settings.nats;
-  const needsNats = settings.workers > 1;
+  const needsNats = mostWorkers(settings) > 1;
   if (asked === 'embedded') {
     if (needsNats) throw needsNatsError(settings.workers);
     return { url: undefined, description: 'in-process', server: undefined };

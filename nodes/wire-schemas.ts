@@ -89,20 +89,22 @@ export const familySchema = z.object({
   refused: z.array(z.object({ name: z.string(), reason: z.string() })),
 });
 
+const instanceState = z.enum([
+  'loading',
+  'active',
+  'overloaded',
+  'interfered',
+  'migrating',
+  'draining',
+  'unloaded',
+  'failed',
+]);
+
 const instanceReport = z.object({
   id: z.string(),
   path: z.string(),
   variantId: z.string(),
-  state: z.enum([
-    'loading',
-    'active',
-    'overloaded',
-    'interfered',
-    'migrating',
-    'draining',
-    'unloaded',
-    'failed',
-  ]),
+  state: instanceState,
   rateQps: z.number(),
   queued: z.number(),
   backlogMs: z.number(),
@@ -111,20 +113,77 @@ const instanceReport = z.object({
   loadLeftMs: z.number(),
 });
 
+const hardware = z.array(
+  z.object({
+    kind: hardwareKind,
+    units: z.number(),
+    memoryBytes: z.number(),
+    costUsdPerUnitHour: z.number(),
+  }),
+);
+
 const workerReport = z.object({
   workerId: z.string(),
-  hardware: z.array(
-    z.object({
-      kind: hardwareKind,
-      units: z.number(),
-      memoryBytes: z.number(),
-      costUsdPerUnitHour: z.number(),
-    }),
-  ),
+  hardware,
   memoryUsedBytes: z.number(),
   utilisation: z.number(),
+  reclaimableBytes: z.number().nullish().transform(absent),
   instances: z.array(instanceReport),
 });
+
+const fleetSchemas = [
+  z.object({
+    type: z.literal('fleet.worker-reported'),
+    worker: ref,
+    workerId: z.string(),
+    hardware,
+    memoryUsedBytes: z.number(),
+    utilisation: z.number(),
+    instances: z.array(
+      z.object({
+        variantId: z.string(),
+        state: instanceState,
+        memoryBytes: z.number(),
+        unitsUsed: z.number(),
+        hardware: hardwareKind,
+      }),
+    ),
+  }),
+  z.object({
+    type: z.literal('fleet.place-variant'),
+    worker: ref,
+    workerId: z.string(),
+    variantId: z.string(),
+    hardware: hardwareKind,
+    memoryBytes: z.number(),
+    instanceId: optionalText,
+  }),
+  z.object({
+    type: z.literal('fleet.provisioner-reported'),
+    name: z.string(),
+    provisioner: ref,
+    room: z.array(z.object({ kind: hardwareKind, units: z.number(), memoryBytes: z.number() })),
+    workers: z.array(z.string()),
+  }),
+  z.object({ type: z.literal('fleet.worker-refused'), name: z.string(), why: z.string() }),
+  z.object({ type: z.literal('fleet.worker-ended'), name: z.string(), how: z.string() }),
+  z.object({
+    type: z.literal('provisioner.add-worker'),
+    name: z.string(),
+    wanted: z.object({
+      kind: hardwareKind,
+      units: z.int().positive(),
+      memoryBytes: z.number().positive().nullish().transform(absent),
+    }),
+    replyTo: ref,
+  }),
+  z.object({ type: z.literal('provisioner.remove-worker'), name: z.string(), replyTo: ref }),
+  z.object({
+    type: z.literal('worker.placed-elsewhere'),
+    variantId: z.string(),
+    instanceId: optionalText,
+  }),
+] as const;
 
 const error = z.object({
   code: z.enum(outcomeCodes),
@@ -218,7 +277,7 @@ const schemas = [
     requestId: z.string(),
     node: z.string(),
     incarnation: z.string(),
-    kind: z.enum(['gateway', 'worker', 'controller']),
+    kind: z.enum(['gateway', 'worker', 'controller', 'agent']),
     epochSeen: z.number(),
     replyTo: ref,
   }),
@@ -245,6 +304,11 @@ const schemas = [
     outputs: names,
     batch: z.int().positive(),
     batchKey: z.string(),
+    asks: z.object({
+      by: z.enum(['task', 'architecture', 'variant']),
+      accuracyMin: z.number(),
+      latencyMs: budgetMs,
+    }),
     sloLeadMs: budgetMs,
     rejectLate: z.boolean(),
     replyTo: ref,
@@ -275,6 +339,7 @@ const schemas = [
     report: workerReport,
     dispatchers: z.number(),
   }),
+  ...fleetSchemas,
 ] as const;
 
 interface BodySchema {

@@ -176,6 +176,11 @@ export class NodeDirectory {
     }
   }
 
+  /** Our clock may have jumped while we stood still: its offsets are learned anew. */
+  forgetOffsets(): void {
+    for (const record of this.records.values()) record.offset = new LeastOffset();
+  }
+
   /** We were cut off: nobody could be heard, so all silence starts anew. */
   restartSilence(nowMs: number): void {
     for (const record of this.records.values()) {

@@ -10,7 +10,12 @@ import type { InstanceId } from '../actors/domain/instance.ts';
 import { predictBatchMs } from '../actors/domain/profile.ts';
 import { batchDimension, type TensorSpec } from '../actors/domain/signature.ts';
 import type { Variant } from '../actors/domain/variant.ts';
-import type { EngineCommand, EngineEvent, EngineQuery } from '../actors/instance/engine-port.ts';
+import type {
+  CoresDescribed,
+  EngineCommand,
+  EngineEvent,
+  EngineQuery,
+} from '../actors/instance/engine-port.ts';
 import type { ActorHost, Ref } from '../runtime/actor.ts';
 import { assertNever } from '../runtime/assert.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -32,6 +37,8 @@ export interface EngineModelOptions {
   readonly spread?: number;
   /** How much slower this hardware is than the one profiled. */
   readonly slowdown?: number;
+  /** By how much each other batch that runs slows a batch that starts, as a share. */
+  readonly interference?: number;
   /** Asked when a batch starts; `chanceOfFault` makes one. */
   readonly faultOf?: (variant: Variant, queries: readonly EngineQuery[]) => EngineFault | undefined;
   /** Why a variant does not load, asked when its load ends. */
@@ -68,11 +75,14 @@ type RunBatch = Extract<EngineCommand, { type: 'engine.run-batch' }>;
 
 export class EngineModel {
   readonly port: Ref<EngineCommand>;
+  /** How much slower than usual everything is that starts now. */
+  slowness = 1;
   readonly #options: EngineModelOptions;
   readonly #residents = new Map<InstanceId, Resident>();
   /** Batches that wait for a core. */
   #waiting: RunBatch[] = [];
   #running = 0;
+  #busyMs = 0;
   /** Counts engine hosts: what an earlier one had under way is void. */
   #life = 0;
 
@@ -88,9 +98,24 @@ export class EngineModel {
     return [...this.#residents.values()].map(({ variant }) => variant.id);
   }
 
+  /** What those instances hold by their profiles, bytes; each from the start of its load. */
+  memoryBytesOf(instanceIds: Iterable<InstanceId>): number {
+    let bytes = 0;
+    for (const id of instanceIds)
+      bytes += this.#residents.get(id)?.variant.profile.memoryBytes ?? 0;
+    return bytes;
+  }
+
   /** How often the engine host died. */
   get crashes(): number {
     return this.#life;
+  }
+
+  /** Milliseconds of execution that began since this was last asked. */
+  takeBusyMs(): number {
+    const busyMs = this.#busyMs;
+    this.#busyMs = 0;
+    return busyMs;
   }
 
   /** Batches under way. */
@@ -120,9 +145,19 @@ export class EngineModel {
       case 'engine.unload-variant':
         this.#unload(command.instanceId);
         return;
+      case 'engine.describe-cores':
+        this.#options.host.tell(command.replyTo, this.#describeCores());
+        return;
       default:
         assertNever(command);
     }
+  }
+
+  /** Nobody else is on this machine. */
+  #describeCores(): CoresDescribed {
+    const busy = this.#running / this.#options.cores;
+    const cores = Array.from({ length: this.#options.cores }, (_, core) => ({ core, busy }));
+    return { type: 'engine.cores-described', cores };
   }
 
   #load(command: Extract<EngineCommand, { type: 'engine.load-variant' }>): void {
@@ -175,8 +210,10 @@ export class EngineModel {
     const { variant } = resident;
     const fault = this.#options.faultOf?.(variant, queries);
     const size = queries.reduce((sum, { batch }) => sum + batch, 0);
-    const inferMs = this.#spread(predictBatchMs(variant.profile, size));
+    const crowding = 1 + (this.#options.interference ?? 0) * this.#running;
+    const inferMs = crowding * this.#spread(predictBatchMs(variant.profile, size));
     this.#running += 1;
+    this.#busyMs += inferMs;
     if (fault === 'hangs' || inferMs > hangMs) {
       this.#after(hangMs, () => {
         this.crash(`a batch of ${variant.id} hung for ${String(hangMs)} ms`);
@@ -211,7 +248,7 @@ export class EngineModel {
 
   #spread(ms: number): number {
     const { random, spread = 0, slowdown = 1 } = this.#options;
-    return ms * slowdown * (1 + spread * (2 * random() - 1));
+    return ms * slowdown * this.slowness * (1 + spread * (2 * random() - 1));
   }
 
   #after(delayMs: number, then: () => void): void {

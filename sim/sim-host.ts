@@ -49,11 +49,17 @@ export interface SimHostOptions {
   readonly log?: Logger;
   readonly metrics?: Metrics;
   readonly limits?: Partial<HostLimits>;
+  /** How far this node's clock is ahead of virtual time, ms; no two nodes agree on zero. */
+  readonly aheadMs?: number;
 }
 
 export interface SimHost extends ActorHost {
   /** This node's view of the time; its timers end when it crashes. */
   readonly clock: Clock;
+  /** The process stands still for so long: turns and timers that fall due wait until it goes on. */
+  freeze(forMs: number): void;
+  /** Its clock jumps ahead; timers stay as long as they were. */
+  jumpClock(byMs: number): void;
   /** The process is gone at once: no last words, no notices, nothing runs or arrives any more. */
   crash(): void;
 }
@@ -97,6 +103,7 @@ class SimScheduler implements CellScheduler {
   readonly #pending: Pending;
   #waiting = 0;
   #crashed = false;
+  #thawsAtMs = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(clock: VirtualClock, turnMs: number, pending: Pending) {
@@ -109,6 +116,15 @@ class SimScheduler implements CellScheduler {
     return this.#crashed;
   }
 
+  /** How long this node still stands still, ms. */
+  get frozenMs(): number {
+    return this.#thawsAtMs - this.#clock.nowMs();
+  }
+
+  freeze(forMs: number): void {
+    this.#thawsAtMs = Math.max(this.#thawsAtMs, this.#clock.nowMs() + forMs);
+  }
+
   ready(cell: Cell): void {
     if (this.#crashed) return;
     this.#waiting += 1;
@@ -118,6 +134,10 @@ class SimScheduler implements CellScheduler {
   }
 
   runTurn(cell: Cell): void {
+    if (this.frozenMs > 0 && !this.#crashed) {
+      this.#clock.push(this.frozenMs, cell.attachment as CellTurn);
+      return;
+    }
     this.#waiting -= 1;
     this.#pending.turns -= 1;
     if (this.#crashed) return;
@@ -153,14 +173,14 @@ class SimScheduler implements CellScheduler {
 }
 
 class VirtualHost extends ActorTree implements SimHost {
-  readonly clock: Clock;
+  readonly clock: NodeClock;
   readonly #scheduler: SimScheduler;
   #shutdown: Promise<void> | undefined;
 
   constructor(
     node: NodeId,
     seed: number,
-    clock: Clock,
+    clock: NodeClock,
     scheduler: SimScheduler,
     options: SimHostOptions,
   ) {
@@ -177,6 +197,14 @@ class VirtualHost extends ActorTree implements SimHost {
 
   crash(): void {
     this.#scheduler.crash();
+  }
+
+  freeze(forMs: number): void {
+    this.#scheduler.freeze(forMs);
+  }
+
+  jumpClock(byMs: number): void {
+    this.clock.aheadMs += byMs;
   }
 
   shutdown(): Promise<void> {
@@ -221,7 +249,7 @@ class VirtualWorld implements Simulation {
     this.#nodes.add(node);
     const scheduler = new SimScheduler(this.clock, this.#options.turnMs ?? 0, this.#pending);
     const seed = Math.floor(splitRandom(this.seed, `host ${life}`)() * 2 ** 32);
-    const clock = hostClock(this.clock, scheduler);
+    const clock = new NodeClock(this.clock, scheduler, options.aheadMs ?? 0);
     const host = new VirtualHost(node, seed, clock, scheduler, options);
     this.#observe(host);
     return host;
@@ -270,15 +298,40 @@ class VirtualWorld implements Simulation {
   }
 }
 
-function hostClock(clock: VirtualClock, scheduler: SimScheduler): Clock {
-  return {
-    nowMs: () => clock.nowMs(),
-    wallMs: () => clock.wallMs(),
-    schedule: (delayMs, callback): Cancel =>
-      clock.schedule(delayMs, () => {
-        if (!scheduler.crashed) callback();
-      }),
-  };
+/** Virtual time as one node sees it. */
+class NodeClock implements Clock {
+  aheadMs: number;
+  readonly #clock: VirtualClock;
+  readonly #scheduler: SimScheduler;
+
+  constructor(clock: VirtualClock, scheduler: SimScheduler, aheadMs: number) {
+    this.#clock = clock;
+    this.#scheduler = scheduler;
+    this.aheadMs = aheadMs;
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs() + this.aheadMs;
+  }
+
+  wallMs(): number {
+    return this.#clock.wallMs() + this.aheadMs;
+  }
+
+  schedule(delayMs: number, callback: () => void): Cancel {
+    let cancel = this.#clock.schedule(delayMs, fire);
+    const scheduler = this.#scheduler;
+    const clock = this.#clock;
+    return () => {
+      cancel();
+    };
+
+    function fire(): void {
+      if (scheduler.crashed) return;
+      if (scheduler.frozenMs > 0) cancel = clock.schedule(scheduler.frozenMs, fire);
+      else callback();
+    }
+  }
 }
 
 /** A world of virtual time that any number of hosts share. */

@@ -11,7 +11,7 @@ import { type EpochRecords, grantEpoch } from '../../runtime/membership.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { isNodeId } from '../../runtime/wire/subjects.ts';
 import type { DispatcherMessage } from '../dispatcher/protocol.ts';
-import { changesBetween, type Family, gatherFamilies } from '../domain/family.ts';
+import { changesBetween, type Family } from '../domain/family.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
@@ -30,7 +30,7 @@ export interface ControllerConfig {
 export interface StoredControl {
   readonly epochs: EpochRecords;
   readonly families: readonly Family[];
-  /** Recorded one by one, by versions that knew no families. */
+  /** Those that also have a record of their own, from before families were recorded as one. */
   readonly variants?: readonly Variant[];
 }
 
@@ -66,11 +66,10 @@ export function controllerSpec(
   return {
     start: (ctx) => {
       const { epochs, families, variants = [] } = options.stored();
-      const gathered = gatherFamilies(families, variants);
       askForAttachments(epochs, ctx);
       return {
         options,
-        families: new Map(gathered.map((family) => [family.architecture, family])),
+        families: new Map(families.map((family) => [family.architecture, family])),
         loose: new Set(variants.map(({ id }) => id)),
         unpublished: new Map(),
         epochs,

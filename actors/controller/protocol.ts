@@ -32,7 +32,7 @@ export type JoinOutcome =
   /** The controller was started anew and does not know what lives there. */
   | { readonly type: 'node.attach-wanted' };
 
-export type NodeKind = 'gateway' | 'worker' | 'controller';
+export type NodeKind = 'gateway' | 'worker' | 'controller' | 'agent';
 
 export interface JoinNode {
   readonly type: 'controller.join-node';

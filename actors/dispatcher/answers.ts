@@ -2,7 +2,7 @@
 
 import { type HardwareKind, occupancyUsd } from '../domain/hardware.ts';
 import type { QueryError } from '../domain/outcome.ts';
-import type { QueryAnswer, QueryId, QueryServed, Slo, SloField } from '../domain/query.ts';
+import type { QueryAnswer, QueryId, QueryServed, Slo } from '../domain/query.ts';
 import type { WorkerReport } from '../domain/worker.ts';
 import { noMiss } from '../policy/selection/requirement.ts';
 import type { QueryOutcome } from '../worker/protocol.ts';
@@ -56,16 +56,22 @@ export function servedAnswer(
 }
 
 const met = { met: true, missed: noMiss } as const;
+/**
+ * Constants, and no array filled as needed: V8 11.3 (Node 20) ends the process with a failed check
+ * (IsAllocationSite) when it optimises an empty array literal inlined here into the dispatcher's
+ * `finish`, after some 1,700 answers.
+ */
+const tooLate = { met: false, missed: ['latencyMs'] } as const;
+const tooDear = { met: false, missed: ['costUsdMax'] } as const;
+const tooLateAndDear = { met: false, missed: ['latencyMs', 'costUsdMax'] } as const;
 
 /** Accuracy is the variant's own; latency and cost are what they came to be. */
 function sloOutcome(slo: Slo, totalMs: number, costUsd: number): QueryServed['slo'] {
   const isLate = totalMs > (slo.latencyMs ?? Infinity);
   const isDear = costUsd > (slo.costUsdMax ?? Infinity);
   if (!isLate && !isDear) return met;
-  const missed: SloField[] = [];
-  if (isLate) missed.push('latencyMs');
-  if (isDear) missed.push('costUsdMax');
-  return { met: false, missed };
+  if (isLate && isDear) return tooLateAndDear;
+  return isLate ? tooLate : tooDear;
 }
 
 function priceOf(worker: WorkerReport | undefined, kind: HardwareKind): number {

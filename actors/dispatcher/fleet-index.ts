@@ -24,6 +24,7 @@ export interface IndexedWorker extends WorkerView {
   ref: Ref<WorkerMessage>;
   report: WorkerReport;
   memoryFreeBytes: number;
+  readonly kinds: ReadonlySet<string>;
   utilisation: number;
   dispatchers: number;
   readonly instances: Map<InstanceId, IndexedInstance>;
@@ -149,7 +150,7 @@ export class FleetIndex {
     worker.dispatchers = Math.max(1, dispatchers);
     worker.utilisation = report.utilisation;
     const memoryBytes = report.hardware.reduce((sum, kind) => sum + kind.memoryBytes, 0);
-    worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes;
+    worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes + (report.reclaimableBytes ?? 0);
     this.applyInstances(worker, report, nowMs);
     return { worker, isNew };
   }
@@ -160,6 +161,7 @@ export class FleetIndex {
       ref,
       report,
       memoryFreeBytes: 0,
+      kinds: new Set(report.hardware.map(({ kind }) => kind)),
       utilisation: 0,
       dispatchers: 1,
       instances: new Map(),
@@ -221,6 +223,7 @@ function indexVariant(variant: Variant, known: IndexedVariant | undefined): Inde
     variant,
     checker: createInputChecker(variant.signature),
     accuracy: variant.accuracy,
+    hardware: variant.hardware,
     costUsd: costUsdPer1000(variant) / 1000,
     latencyMs,
     loadMs: variant.profile.loadMs,

@@ -103,6 +103,11 @@ function placeQuery(
     batch: entry.batch,
     // One that may have killed its engine runs alone, lest it takes others with it.
     batchKey: entry.suspicions > 0 ? entry.submit.queryId : entry.batchKey,
+    asks: {
+      by: request.selector.by,
+      accuracyMin: request.slo.accuracyMin ?? 0,
+      latencyMs: request.slo.latencyMs ?? Infinity,
+    },
     sloLeadMs: entry.hardDueMs - entry.sloDueMs,
     rejectLate: request.onMiss === 'reject',
     replyTo: ctx.self,

@@ -23,32 +23,24 @@ export interface Family {
   readonly refused: readonly RefusedVariant[];
 }
 
+/** Ready-made variants as families of their architectures. */
+export function familiesOf(variants: readonly Variant[]): Family[] {
+  const made = new Map<string, Family>();
+  for (const variant of variants) {
+    const { architecture } = variant;
+    const family = made.get(architecture) ?? {
+      ...{ architecture, version: 1, complete: true, variants: [], refused: [] },
+    };
+    made.set(architecture, { ...family, variants: [...family.variants, variant] });
+  }
+  return [...made.values()];
+}
+
 /** The family with this variant in it, in the place of one of the same name. */
 export function withVariant(family: Family, variant: Variant): Family {
   const at = family.variants.findIndex(({ id }) => id === variant.id);
   const variants = at < 0 ? [...family.variants, variant] : family.variants.with(at, variant);
   return { ...family, variants };
-}
-
-/** Families as they are, and those of variants that came one by one: theirs are ready-made. */
-export function gatherFamilies(
-  families: readonly Family[],
-  variants: readonly Variant[],
-): readonly Family[] {
-  const known = new Set(families.map(({ architecture }) => architecture));
-  const loose = new Map<string, Family>();
-  for (const variant of variants) {
-    const { architecture } = variant;
-    if (known.has(architecture)) continue;
-    const family = loose.get(architecture) ?? emptyFamily(architecture);
-    loose.set(architecture, withVariant(family, variant));
-  }
-  return [...families, ...loose.values()];
-}
-
-/** For variants that are registered ready-made. */
-export function emptyFamily(architecture: string): Family {
-  return { architecture, version: 1, complete: true, variants: [], refused: [] };
 }
 
 /** What a reader of variants has to know of a change from one family to another. */

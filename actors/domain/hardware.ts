@@ -16,6 +16,16 @@ export interface Hardware {
  */
 export const cpuCoreUsdPerHour = 0.384 / 8;
 
+/**
+ * Price of a unit of each kind for an hour, where no worker has told its own: on demand, a core as
+ * above, a GPU p3.2xlarge's one V100 ($3.06, the paper's GPU worker).
+ */
+export const unitUsdPerHour: Readonly<Record<HardwareKind, number>> = {
+  cpu: cpuCoreUsdPerHour,
+  cuda: 3.06,
+  webgpu: 3.06,
+};
+
 /** Cost of occupying one unit for `ms` milliseconds, in US dollars. */
 export function occupancyUsd(ms: number, costUsdPerUnitHour: number): number {
   return (ms / 3_600_000) * costUsdPerUnitHour;

@@ -17,6 +17,13 @@ export type InstanceState =
   | 'unloaded'
   | 'failed';
 
+/** The states that the monitor judges between. */
+export type JudgedState = 'active' | 'overloaded' | 'interfered';
+
+export function isJudged(state: InstanceState): state is JudgedState {
+  return state === 'active' || state === 'overloaded' || state === 'interfered';
+}
+
 /** What the monitor saw of an instance in the last window of one second. */
 export interface InstanceObservation {
   readonly rateQps: number;

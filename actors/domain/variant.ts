@@ -1,7 +1,7 @@
 /** Tasks, architectures and variants: the vocabulary of the registry. */
 
 import type { HardwareKind } from './hardware.ts';
-import { cpuCoreUsdPerHour, occupancyUsd } from './hardware.ts';
+import { occupancyUsd, unitUsdPerHour } from './hardware.ts';
 import type { Profile } from './profile.ts';
 import { predictBatchMs } from './profile.ts';
 import type { Signature } from './signature.ts';
@@ -76,5 +76,5 @@ export interface Variant {
 
 /** US dollars for 1,000 queries at batch 1 on one unit of its hardware. */
 export function costUsdPer1000(variant: Variant): number {
-  return 1000 * occupancyUsd(predictBatchMs(variant.profile, 1), cpuCoreUsdPerHour);
+  return 1000 * occupancyUsd(predictBatchMs(variant.profile, 1), unitUsdPerHour[variant.hardware]);
 }

@@ -1,5 +1,6 @@
 /** Workers as the rest of the system sees them: what they have, and what they last reported. */
 
+import type { ClassDemand } from './demand.ts';
 import type { Hardware } from './hardware.ts';
 import type { InstanceId, InstanceState } from './instance.ts';
 import type { VariantId } from './variant.ts';
@@ -29,5 +30,16 @@ export interface WorkerReport {
   readonly memoryUsedBytes: number;
   /** Busy share of the CPU units in the last window, 0..1. */
   readonly utilisation: number;
+  /** Held by idle instances that would give way to a load. */
+  readonly reclaimableBytes?: number | undefined;
   readonly instances: readonly InstanceReport[];
+}
+
+/** What those who scale know of an instance besides its report. Stays on its worker. */
+export interface InstanceLoad {
+  readonly id: InstanceId;
+  /** Queries of the batch that runs. */
+  readonly running: number;
+  /** Arrivals in the last window, by what they asked. */
+  readonly demand: readonly ClassDemand[];
 }

@@ -11,7 +11,15 @@ import type { EngineEvent } from './engine-port.ts';
 import { arrivalsPerMs, observeRatio } from './pace.ts';
 import type { InstanceMessage } from './protocol.ts';
 import { alikeIn, settleLate, takeBatch, type Waiting } from './queue.ts';
-import { account, finish, profiledMs, type Running, type Serving, unload } from './serving.ts';
+import {
+  account,
+  finish,
+  isLeaving,
+  profiledMs,
+  type Running,
+  type Serving,
+  unload,
+} from './serving.ts';
 
 export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
   if (serving.running !== undefined || serving.state === 'loading') return;
@@ -143,5 +151,5 @@ export function failBatch(
 /** After a batch: the next one, or, when draining, the end. */
 function goOn(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
   startBatch(serving, ctx);
-  if (serving.state === 'draining' && serving.running === undefined) unload(serving, ctx);
+  if (isLeaving(serving) && serving.running === undefined) unload(serving, ctx);
 }

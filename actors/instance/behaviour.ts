@@ -12,6 +12,8 @@ import { refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { EngineFailed } from '../../runtime/errors.ts';
 import { stopPolicy } from '../../runtime/supervision.ts';
+import { DemandCount } from '../domain/demand.ts';
+import { isJudged } from '../domain/instance.ts';
 import { type LatencyPoint, latencyTable, saturationQps } from '../domain/profile.ts';
 import { batchLimits } from '../policy/batching/adaptive.ts';
 import type { QueryOutcome, RunQuery } from '../worker/protocol.ts';
@@ -22,14 +24,15 @@ import type { InstanceMessage } from './protocol.ts';
 import { insertByDue, waitingOf } from './queue.ts';
 import {
   account,
+  countArrival,
   finish,
   type InstanceOptions,
-  isServing,
   profiledMs,
   refused,
   type Serving,
   unload,
 } from './serving.ts';
+import { handOver, leave, passOn, takeOver, whyNot } from './succession.ts';
 
 export type { InstanceConfig, InstanceOptions } from './serving.ts';
 
@@ -80,10 +83,13 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
     owedMs: (latencyMs[efficient] ?? 0) / efficient,
     saturationQps: saturationQps(variant.profile, variant.batchMax),
     pace: createPace(1),
+    arrivals: new DemandCount(),
+    arrivalsToldMs: -Infinity,
     queue: [],
     suspects: [],
     state: 'loading',
     running: undefined,
+    heir: undefined,
     batches: 0,
     memoryBytes: variant.profile.memoryBytes,
     readyAtMs: ctx.nowMs + variant.profile.loadMs,
@@ -94,6 +100,7 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
     type: 'engine.load-variant',
     instanceId: options.id,
     variant,
+    cores: options.cores,
     replyTo,
   });
   account(serving, ctx, { urgent: true });
@@ -128,10 +135,19 @@ function instanceBehaviour(
       startBatch(serving, ctx);
       return serving;
     case 'instance.state-judged':
-      if (isServing(serving.state)) serving.state = message.state;
+      if (isJudged(serving.state)) serving.state = message.state;
+      return serving;
+    case 'instance.give-account':
+      account(serving, ctx, { urgent: true });
       return serving;
     case 'instance.drain':
-      drain(serving, ctx);
+      leave(serving, 'draining', ctx);
+      return serving;
+    case 'instance.hand-over':
+      handOver(serving, message, ctx);
+      return serving;
+    case 'instance.take-over':
+      takeOver(serving, message.waiting, ctx);
       return serving;
     case 'instance.variant-unloaded':
       serving.state = 'unloaded';
@@ -149,24 +165,21 @@ function instanceBehaviour(
 
 function enqueue(serving: Serving, query: RunQuery, ctx: ActorContext<InstanceMessage>): void {
   const waiting = waitingOf(query, ctx.nowMs);
+  if (serving.heir !== undefined) {
+    // It was on its way when this one handed over.
+    passOn(serving.heir, [waiting], ctx);
+    return;
+  }
   const refusal = whyNot(serving);
   if (refusal !== undefined) {
     finish(serving, ctx, waiting, refusal);
     return;
   }
   observeArrival(serving.pace, ctx.nowMs);
+  countArrival(serving, waiting);
   insertByDue(serving.queue, waiting);
   startBatch(serving, ctx);
   account(serving, ctx, {});
-}
-
-function whyNot({ options, queue, state }: Serving): QueryOutcome | undefined {
-  if (state === 'draining' || state === 'failed') {
-    return refused('unavailable', `instance ${options.id} is ending`, 'lost');
-  }
-  return queue.length >= options.config.queueMax
-    ? refused('overloaded', `the queue of ${options.id} is full`, 'refused')
-    : undefined;
 }
 
 function cancel(serving: Serving, queryId: string, ctx: ActorContext<InstanceMessage>): void {
@@ -228,16 +241,4 @@ function giveBackQueue(
 ): void {
   for (const waiting of serving.suspects.splice(0)) finish(serving, ctx, waiting, outcome);
   for (const waiting of serving.queue.splice(0)) finish(serving, ctx, waiting, outcome);
-}
-
-/** Gives back what waits, finishes what runs, unloads. */
-function drain(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
-  if (serving.state === 'draining') return;
-  const wasLoading = serving.state === 'loading';
-  serving.state = 'draining';
-  const draining = refused('unavailable', `instance ${serving.options.id} is draining`, 'lost');
-  for (const waiting of serving.queue.splice(0)) finish(serving, ctx, waiting, draining);
-  account(serving, ctx, { urgent: true });
-  const idle = serving.running === undefined && serving.suspects.length === 0;
-  if (wasLoading || idle) unload(serving, ctx);
 }

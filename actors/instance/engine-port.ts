@@ -15,6 +15,8 @@ export type EngineCommand =
       readonly type: 'engine.load-variant';
       readonly instanceId: InstanceId;
       readonly variant: Variant;
+      /** The cores to run on, apart from other instances; by default wherever there is room. */
+      readonly cores?: readonly number[] | undefined;
       readonly replyTo: Ref<EngineEvent>;
     }
   | {
@@ -26,7 +28,21 @@ export type EngineCommand =
       /** Beyond this the engine counts as hung and its host is killed. */
       readonly hangMs: number;
     }
-  | { readonly type: 'engine.unload-variant'; readonly instanceId: InstanceId };
+  | { readonly type: 'engine.unload-variant'; readonly instanceId: InstanceId }
+  | { readonly type: 'engine.describe-cores'; readonly replyTo: Ref<CoresDescribed> };
+
+/** A core of the worker's, as everything on the machine uses it. */
+export interface CoreUse {
+  readonly core: number;
+  /** Busy share of its time since the last description, whoever used it. */
+  readonly busy: number;
+}
+
+/** None where cores cannot be chosen or watched. */
+export interface CoresDescribed {
+  readonly type: 'engine.cores-described';
+  readonly cores: readonly CoreUse[];
+}
 
 export interface EngineQuery {
   /** Checked against the variant's signature; absent state inputs start as zeros. */

@@ -4,10 +4,11 @@
  */
 
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
+import { coarseLatencyMs, type DemandCount } from '../domain/demand.ts';
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
 import type { Variant } from '../domain/variant.ts';
-import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { InstanceObserved, MonitorMessage } from '../monitor/protocol.ts';
 import type { BatchPolicyName } from '../policy/batching/index.ts';
 import type { QueryOutcome, Retry } from '../worker/protocol.ts';
 import type { EngineCommand } from './engine-port.ts';
@@ -29,6 +30,8 @@ export interface InstanceOptions {
   readonly epoch: () => number;
   readonly variant: Variant;
   readonly engine: Ref<EngineCommand>;
+  /** To run on, apart from others; undefined: wherever the engine has room. */
+  readonly cores?: readonly number[] | undefined;
   readonly monitor: Ref<MonitorMessage>;
   readonly config: InstanceConfig;
 }
@@ -42,6 +45,12 @@ export interface Running {
   readonly profiledMs: number;
 }
 
+/** The successor of an instance that has handed over. */
+export interface Heir {
+  readonly id: InstanceId;
+  readonly ref: Ref<InstanceMessage>;
+}
+
 export interface Serving {
   readonly options: InstanceOptions;
   readonly latencyMs: Float64Array;
@@ -50,19 +59,41 @@ export interface Serving {
   readonly owedMs: number;
   readonly saturationQps: number;
   readonly pace: Pace;
+  /** Not told to the monitor yet. */
+  readonly arrivals: DemandCount;
+  arrivalsToldMs: number;
   readonly queue: Waiting[];
   /** Queries of a failed batch, run one by one so that one bad input fails alone. */
   readonly suspects: Waiting[];
   state: InstanceState;
   running: Running | undefined;
+  heir: Heir | undefined;
   batches: number;
   memoryBytes: number;
   readyAtMs: number;
 }
 
-export function isServing(state: InstanceState): boolean {
-  return state === 'active' || state === 'overloaded' || state === 'interfered';
+/** It ends once what runs is finished. */
+export function isLeaving({ state }: Serving): boolean {
+  return state === 'draining' || state === 'migrating';
 }
+
+export function countArrival({ arrivals }: Serving, { query, size }: Waiting): void {
+  const { by, accuracyMin, latencyMs } = query.asks;
+  arrivals.add({ by, accuracyMin, latencyMs: coarseLatencyMs(latencyMs) }, size);
+}
+
+/** Arrivals are told with other news, and this often, for the monitor gets much as it is. */
+const arrivalsEveryMs = 100;
+
+function arrivalsToTell(serving: Serving, nowMs: number): InstanceObserved['arrivals'] {
+  const { arrivals, arrivalsToldMs } = serving;
+  if (arrivals.isEmpty || nowMs - arrivalsToldMs < arrivalsEveryMs) return noArrivals;
+  serving.arrivalsToldMs = nowMs;
+  return arrivals.take();
+}
+
+const noArrivals: InstanceObserved['arrivals'] = [];
 
 /** T(b) by the profile; beyond its largest batch in proportion. */
 export function profiledMs(serving: Serving, size: number): number {
@@ -71,8 +102,10 @@ export function profiledMs(serving: Serving, size: number): number {
   return size <= last ? ms : (ms * size) / last;
 }
 
+export type RefusedOutcome = Extract<QueryOutcome, { ok: false }>;
+
 /** Not served here: another instance may take it. */
-export function refused(code: OutcomeCode, message: string, retry: Retry): QueryOutcome {
+export function refused(code: OutcomeCode, message: string, retry: Retry): RefusedOutcome {
   return { ok: false, error: queryError(code, message), retry };
 }
 
@@ -119,6 +152,8 @@ export function account(serving: Serving, ctx: ActorContext<InstanceMessage>, do
     path: ctx.self.path,
     state: serving.state,
     queued: serving.queue.length + serving.suspects.length,
+    running: serving.running?.queries.length ?? 0,
+    arrivals: arrivalsToTell(serving, ctx.nowMs),
     backlogMs: backlogMs(serving, ctx.nowMs),
     loadLeftMs: serving.state === 'loading' ? Math.max(0, serving.readyAtMs - ctx.nowMs) : 0,
     memoryBytes: serving.memoryBytes,

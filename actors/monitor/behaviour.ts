@@ -12,11 +12,17 @@ import type { Hardware } from '../domain/hardware.ts';
 import {
   type InstanceCondition,
   type InstanceId,
-  type InstanceState,
+  isJudged,
   observeInstance,
   type StateRules,
 } from '../domain/instance.ts';
-import type { InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
+import {
+  type ClassDemand,
+  DemandCount,
+  isSameRequirement,
+  type Requirement,
+} from '../domain/demand.ts';
+import type { InstanceLoad, InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { InstanceObserved, MonitorMessage } from './protocol.ts';
@@ -46,6 +52,9 @@ interface Watched {
   /** In this window. */
   finished: number;
   ratios: number[];
+  arrivals: { readonly asks: Requirement; readonly count: number }[];
+  demand: readonly ClassDemand[];
+  asked: readonly { readonly asks: Requirement; readonly atMs: number }[];
   rateQps: number;
   slowdown: number;
 }
@@ -117,6 +126,9 @@ function observe(
       served: 0,
       finished: 0,
       ratios: [],
+      arrivals: [],
+      demand: [],
+      asked: [],
       rateQps: 0,
       slowdown: 1,
     };
@@ -130,12 +142,9 @@ function observe(
   watched.served += seen.finished;
   watched.finished += seen.finished;
   monitoring.busyMs += seen.busyMs;
+  watched.arrivals.push(...seen.arrivals);
   if (seen.ratio !== undefined) watched.ratios.push(seen.ratio);
   if (seen.urgent) report(monitoring, ctx);
-}
-
-function isJudged(state: InstanceState): state is 'active' | 'overloaded' | 'interfered' {
-  return state === 'active' || state === 'overloaded' || state === 'interfered';
 }
 
 function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
@@ -148,6 +157,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   let changed = false;
   for (const watched of monitoring.watched.values()) {
     watched.rateQps = (watched.finished * 1000) / elapsedMs;
+    watched.demand = demandOf(watched, elapsedMs, ctx.nowMs);
     watched.slowdown = slowdownAfter(watched);
     const before = watched.condition.state;
     watched.condition = observeInstance(
@@ -163,6 +173,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
     );
     watched.finished = 0;
     watched.ratios = [];
+    watched.arrivals = [];
     const { state } = watched.condition;
     if (state !== before && isJudged(state)) {
       ctx.tell(instanceRef(watched.last.path), { type: 'instance.state-judged', state });
@@ -178,6 +189,23 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   }
   if (changed) report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
+}
+
+/** For so long a requirement counts for what may replace the instance. */
+const rememberMs = 60_000;
+
+function demandOf(watched: Watched, elapsedMs: number, nowMs: number): ClassDemand[] {
+  const counts = new DemandCount();
+  for (const { asks, count } of watched.arrivals) counts.add(asks, count);
+  const rated = counts.take().map(({ asks, count }) => {
+    return { ...asks, rateQps: (count * 1000) / elapsedMs };
+  });
+  const before = watched.asked.filter(
+    ({ asks, atMs }) =>
+      nowMs - atMs < rememberMs && !rated.some((each) => isSameRequirement(each, asks)),
+  );
+  watched.asked = [...rated.map((asks) => ({ asks, atMs: nowMs })), ...before];
+  return [...rated, ...before.map(({ asks }) => ({ ...asks, rateQps: 0 }))];
 }
 
 /** What was slow an hour ago need not be now: without evidence it comes to be believed again. */
@@ -200,12 +228,14 @@ function medianOf(values: readonly number[]): number {
 function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
   const { options } = monitoring;
   const instances: InstanceReport[] = [];
+  const loads: InstanceLoad[] = [];
   let memoryUsedBytes = options.baseMemoryBytes;
   for (const watched of monitoring.watched.values()) {
     const { last, condition, rateQps, slowdown, served } = watched;
     // What it said is some time ago: since then it has worked, or loaded, on.
     const agoMs = ctx.nowMs - watched.lastAtMs;
     memoryUsedBytes += last.memoryBytes;
+    loads.push({ id: last.instanceId, running: last.running, demand: watched.demand });
     instances.push({
       id: last.instanceId,
       path: last.path,
@@ -226,5 +256,5 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
     utilisation: monitoring.utilisation,
     instances,
   };
-  ctx.tell(options.worker, { type: 'worker.report-gathered', report: gathered });
+  ctx.tell(options.worker, { type: 'worker.report-gathered', report: gathered, loads });
 }

@@ -1,5 +1,6 @@
 /** What a worker's monitor understands: what instances did, and when to judge and report. */
 
+import type { Requirement } from '../domain/demand.ts';
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
 import type { VariantId } from '../domain/variant.ts';
 
@@ -11,6 +12,10 @@ export interface InstanceObserved {
   readonly path: string;
   readonly state: InstanceState;
   readonly queued: number;
+  /** Queries of the batch that runs. */
+  readonly running: number;
+  /** Queries that came since it last told of any, by what they asked. */
+  readonly arrivals: readonly { readonly asks: Requirement; readonly count: number }[];
   readonly backlogMs: number;
   readonly loadLeftMs: number;
   readonly memoryBytes: number;

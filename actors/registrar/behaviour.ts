@@ -10,7 +10,7 @@ import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import { describeVariant } from '../domain/describe-variant.ts';
-import { emptyFamily, type Family, withVariant } from '../domain/family.ts';
+import { type Family, withVariant } from '../domain/family.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { RegistrationProgress } from '../domain/registration.ts';
 import { objectionTo } from './check-variant.ts';
@@ -182,7 +182,8 @@ function registerReadyMade(
   const isOurs = family?.sourceDigest !== undefined;
   const changed = !isOurs && JSON.stringify(known) !== JSON.stringify(variant);
   if (changed) {
-    const grown = withVariant(family ?? emptyFamily(architecture), variant);
+    const base = family ?? { architecture, version: 1, complete: true, variants: [], refused: [] };
+    const grown = withVariant(base, variant);
     registry.set(grown);
     ctx.tell(options.controller, { type: 'controller.record-family', family: grown });
   }
@@ -438,8 +439,7 @@ function objectionToRemoval(
   { architecture, variant }: UnregisterFamily,
 ): QueryError | undefined {
   if (family === undefined) {
-    const message =
-      `there is no architecture "${architecture}"; ` + '`infaas architectures` lists all';
+    const message = `no architecture "${architecture}" is there; see \`infaas architectures\``;
     return queryError('unknown_architecture', message, { architecture });
   }
   if (variant === undefined || family.variants.some(({ id }) => id === variant)) return undefined;

@@ -6,11 +6,14 @@
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { Delivery } from '../../runtime/wire/envelope.ts';
+import type { Decision } from '../domain/decision.ts';
+import type { Requirement } from '../domain/demand.ts';
 import type { InstanceId } from '../domain/instance.ts';
 import type { QueryError } from '../domain/outcome.ts';
 import type { QueryId } from '../domain/query.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
-import type { WorkerReport } from '../domain/worker.ts';
+import type { InstanceLoad, WorkerReport } from '../domain/worker.ts';
+import type { ScaleAction } from '../policy/scaling/view.ts';
 
 /** From an instance, or from a worker's router that could not place it. */
 export interface QueryFinished {
@@ -78,6 +81,8 @@ export interface RunQuery {
   readonly outputs: readonly string[] | undefined;
   readonly batch: number;
   readonly batchKey: string;
+  /** What would do for it: how demand is counted. */
+  readonly asks: Requirement;
   /**
    * How long before the hard bound (`delivery.budgetMs`, which is corrected for stalls on the way)
    * the SLO's latency is missed, ms; -Infinity without one.
@@ -123,4 +128,21 @@ export type WorkerMessage =
       readonly terminated: Terminated;
     }
   | { readonly type: 'worker.reload-due' }
-  | { readonly type: 'worker.report-gathered'; readonly report: WorkerReport };
+  | {
+      readonly type: 'worker.report-gathered';
+      readonly report: WorkerReport;
+      readonly loads: readonly InstanceLoad[];
+    }
+  /** From its model-autoscaler, the reasons with it. */
+  | {
+      readonly type: 'worker.carry-out';
+      readonly actions: readonly ScaleAction[];
+      readonly decisions: readonly Decision[];
+    }
+  /** What an interfered or overloaded instance could not have here runs elsewhere now. */
+  | {
+      readonly type: 'worker.placed-elsewhere';
+      readonly variantId: VariantId;
+      /** To drain here, now that it has a successor there. */
+      readonly instanceId: InstanceId | undefined;
+    };

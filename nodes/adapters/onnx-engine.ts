@@ -16,6 +16,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { EngineConfig } from '../engine/config.ts';
+import { CoreMeter } from '../engine/core-use.ts';
 import { answerBatch, feedBatch, type FeedPlan, planFeeds } from '../engine/feeds.ts';
 import { HostPool, type Residence } from '../engine/host-pool.ts';
 import type { HostProcess } from '../engine/host-process.ts';
@@ -74,11 +75,13 @@ class Engine {
   readonly pool: HostPool;
   private readonly options: OnnxEngineOptions;
   private readonly residents = new Map<InstanceId, Resident>();
+  private readonly meter: CoreMeter;
   private sessions = 0;
   private closed = false;
 
   constructor(options: OnnxEngineOptions) {
     this.options = options;
+    this.meter = new CoreMeter(typeof options.cores === 'number' ? [] : options.cores);
     this.pool = new HostPool({
       cores: options.cores,
       config: options.config,
@@ -101,6 +104,9 @@ class Engine {
       case 'engine.unload-variant':
         this.unload(command);
         return;
+      case 'engine.describe-cores':
+        this.describeCores(command);
+        return;
       default:
         assertNever(command);
     }
@@ -121,7 +127,13 @@ class Engine {
     this.residents.clear();
   }
 
-  private load({ instanceId, variant, replyTo }: Command<'engine.load-variant'>): void {
+  /** Where cores cannot be chosen there is nothing to say of them. */
+  private describeCores({ replyTo }: Command<'engine.describe-cores'>): void {
+    const cores = this.pool.canPin ? this.meter.measure() : [];
+    this.options.host.tell(replyTo, { type: 'engine.cores-described', cores });
+  }
+
+  private load({ instanceId, variant, cores, replyTo }: Command<'engine.load-variant'>): void {
     const refuse = (message: string): void => {
       this.tell(replyTo, { type: 'instance.load-failed', message });
     };
@@ -131,7 +143,7 @@ class Engine {
       refuse(`${instanceId} is loaded already`);
     } else {
       try {
-        this.settle(instanceId, variant, replyTo);
+        this.settle(instanceId, variant, cores, replyTo);
       } catch (error) {
         refuse(`no engine host for it: ${messageOf(error)}`);
       }
@@ -139,8 +151,13 @@ class Engine {
   }
 
   /** Throws where no process can be started at all. */
-  private settle(instanceId: InstanceId, variant: Variant, replyTo: Ref<EngineEvent>): void {
-    const residence = this.pool.settle(variant.id);
+  private settle(
+    instanceId: InstanceId,
+    variant: Variant,
+    cores: readonly number[] | undefined,
+    replyTo: Ref<EngineEvent>,
+  ): void {
+    const residence = this.pool.settle(variant.id, cores);
     this.sessions += 1;
     const plan = planFeeds(variant);
     const resident: Resident = { variant, plan, replyTo, residence, session: this.sessions };

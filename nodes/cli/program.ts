@@ -7,6 +7,7 @@ import { Command } from 'commander';
 
 import { packageRoot } from '../package-root.ts';
 import { type AddCommand, type Cli, examples } from './cli.ts';
+import { addAgentCommand } from './commands/agent.ts';
 import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addExplainCommand } from './commands/explain.ts';
@@ -24,6 +25,7 @@ import { addQueryCommand } from './commands/query.ts';
 import { addRegisterCommand } from './commands/register.ts';
 import { addUnregisterCommand } from './commands/unregister.ts';
 import { addQuoteCommand } from './commands/quote.ts';
+import { addSimulateCommand } from './commands/simulate.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
@@ -35,6 +37,7 @@ const commands: readonly AddCommand[] = [
   addGatewayCommand,
   addRegisterCommand,
   addUnregisterCommand,
+  addAgentCommand,
   addTasksCommand,
   addArchitecturesCommand,
   addVariantsCommand,
@@ -44,6 +47,7 @@ const commands: readonly AddCommand[] = [
   addExplainCommand,
   addQuoteCommand,
   addLoadCommand,
+  addSimulateCommand,
   addLaterCommands,
 ];
 

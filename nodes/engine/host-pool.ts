@@ -1,6 +1,7 @@
 /**
- * A worker's engine hosts: one that innocent variants share, and one for each suspect. Started when
- * a load needs them, so a host that died is replaced by the next load and not before.
+ * A worker's engine hosts: one that innocent variants share, one for each suspect, and one for each
+ * core that an instance was moved to. Started when a load needs them, so a host that died is
+ * replaced by the next load and not before.
  */
 
 import { accessSync, constants } from 'node:fs';
@@ -39,6 +40,8 @@ export class HostPool {
   private shared: HostProcess | undefined;
   private readonly quarantine: Quarantine;
   private readonly quarantineHosts = new Map<VariantId, HostProcess>();
+  /** By the cores that they are pinned to, apart from the shared host. */
+  private readonly apartHosts = new Map<string, HostProcess>();
   private readonly hangTimer: NodeJS.Timeout;
 
   constructor(options: HostPoolOptions) {
@@ -60,11 +63,21 @@ export class HostPool {
     this.shared ??= this.start(this.laneCount());
   }
 
-  /** A lane for a new instance; starts a host when there is none for it. */
-  settle(variantId: VariantId): Residence {
+  /** Whether instances can be given cores of their own. */
+  get canPin(): boolean {
+    return typeof this.options.cores !== 'number' && pinTo(this.options.cores).length > 0;
+  }
+
+  /**
+   * A lane for a new instance, on given cores where it is to be apart; starts a host when there is
+   * none for it. A suspect goes to its quarantine wherever it was to be.
+   */
+  settle(variantId: VariantId, cores?: readonly number[]): Residence {
     const host = this.quarantine.holds(variantId)
       ? this.quarantineHost(variantId)
-      : (this.shared ??= this.start(this.laneCount()));
+      : cores === undefined || !this.canPin
+        ? (this.shared ??= this.start(this.laneCount()))
+        : this.apartHost(cores);
     const nowMs = performance.now();
     const loads = host.lanes.map((lane) => ({
       sameVariant: lane.residents.filter((resident) => resident === variantId).length,
@@ -112,8 +125,18 @@ export class HostPool {
     return host;
   }
 
-  private start(lanes: number): HostProcess {
-    const { cores, config, log, metrics } = this.options;
+  private apartHost(cores: readonly number[]): HostProcess {
+    const key = cores.join(',');
+    const host = this.apartHosts.get(key) ?? this.start(cores.length, cores);
+    this.apartHosts.set(key, host);
+    return host;
+  }
+
+  private start(
+    lanes: number,
+    cores: number | readonly number[] = this.options.cores,
+  ): HostProcess {
+    const { config, log, metrics } = this.options;
     const host = new HostProcess({
       lanes,
       pin: typeof cores === 'number' ? [] : pinTo(cores),
@@ -139,6 +162,9 @@ export class HostPool {
     if (this.shared === host) this.shared = undefined;
     for (const [variantId, of] of this.quarantineHosts) {
       if (of === host) this.quarantineHosts.delete(variantId);
+    }
+    for (const [cores, of] of this.apartHosts) {
+      if (of === host) this.apartHosts.delete(cores);
     }
   }
 }

@@ -1,18 +1,18 @@
 /** The controller part of a node: store, controller, registrar, and the models given at start. */
 
 import { controllerSpec } from '../../actors/controller/behaviour.ts';
-import type { ControllerMessage } from '../../actors/controller/protocol.ts';
+import type { ControllerMessage, JoinOutcome } from '../../actors/controller/protocol.ts';
 import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
-import type { Ref } from '../../runtime/actor.ts';
+import { type Ref, refOf } from '../../runtime/actor.ts';
 import { ManifestInvalid, StoreFailed } from '../../runtime/errors.ts';
 import { grantEpoch } from '../../runtime/membership.ts';
 import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
-import { addRegistrar } from './registrar-part.ts';
 import { type ControlStore, openControlStore } from '../stores/control-store.ts';
 import { openMetadataStore } from '../stores/open-metadata-store.ts';
+import { addRegistrar } from './registrar-part.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
@@ -50,6 +50,12 @@ export async function addController(node: Node, dataDir: string): Promise<Contro
     'controller',
   );
   node.failWith(controller);
+  // One that was silent for a while was given up here, and need not know it.
+  node.remoting?.onNode((event) => {
+    if (event.type !== 'up') return;
+    const joiner = refOf<JoinOutcome>(event.node, 0, '/join');
+    host.tell(joiner, { type: 'node.attach-wanted' });
+  });
   const registrar = addRegistrar(node, controller, dataDir);
   return {
     controller,

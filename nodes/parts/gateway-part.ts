@@ -48,6 +48,31 @@ export function addDispatcher(node: Node, membership: Membership): DispatcherPar
   return { dispatcher, desks };
 }
 
+const heardEveryMs = 5;
+
+/** Resolves when the dispatcher has heard of so many variants: then no name is unknown to it. */
+export function heardOf(
+  node: Node,
+  { dispatcher }: DispatcherPart,
+  variants: number,
+): Promise<void> {
+  const { host, clock } = node;
+  return new Promise((resolve) => {
+    const replyTo = host.port<Readiness>('registry-heard', (readiness) => {
+      if (readiness.variants >= variants || node.closing) {
+        host.closePort(replyTo);
+        resolve();
+      } else {
+        clock.schedule(heardEveryMs, ask);
+      }
+    });
+    const ask = (): void => {
+      host.tell(dispatcher, { type: 'dispatcher.report-readiness', replyTo });
+    };
+    ask();
+  });
+}
+
 /** Opened when the dispatcher can have something to say: the node has joined, models are known. */
 export async function openGateways(
   node: Node,

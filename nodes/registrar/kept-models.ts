@@ -1,7 +1,7 @@
 /**
  * Where the models of registered variants lie: a folder each, called after what is in it, so that
- * the same model is kept once and a changed one is another. A folder appears whole, by its
- * renaming, when its files are on disk.
+ * the same model is kept once and a changed one is another. A folder appears whole, by its rename,
+ * when its files are on disk.
  */
 
 import { createHash } from 'node:crypto';

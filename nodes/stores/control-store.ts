@@ -10,7 +10,7 @@
 
 import type { StoredControl } from '../../actors/controller/behaviour.ts';
 import type { StoreCommand, StoreReply } from '../../actors/controller/protocol.ts';
-import type { Family } from '../../actors/domain/family.ts';
+import { familiesOf, type Family } from '../../actors/domain/family.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
@@ -24,7 +24,7 @@ import type { MetadataStore, StoreChange, WriteOutcome } from './metadata-store.
 
 export interface ControlStore {
   port(host: ActorHost): Ref<StoreCommand>;
-  read(): Required<StoredControl>;
+  read(): StoredControl;
   /** The store behind it, for whoever keeps other records in it. */
   readonly records: MetadataStore;
   /** Resolves when what was written is on disk; rejects when some of it could not be. */
@@ -44,6 +44,7 @@ export interface ControlStoreOptions {
   readonly onSuperseded: (why: string) => void;
 }
 
+/** Before families were recorded as one, each variant was recorded for itself. */
 const prefixes = ['epoch/', 'family/', 'variant/'] as const;
 
 /** What stands under a key, or is to. */
@@ -57,6 +58,8 @@ interface Kept {
   /** Not yet taken by the store. */
   wanted: boolean;
   writing: boolean;
+  /** Who is to be told whether it was taken. */
+  waiting: StoreReply[];
 }
 
 export async function openControlStore(options: ControlStoreOptions): Promise<ControlStore> {
@@ -72,13 +75,11 @@ class ControlKeeper implements ControlStore {
   private readonly running = new Set<Promise<void>>();
   /** By key: why its last write was not taken. */
   private readonly failing = new Map<string, string>();
-  /** By key: who is to be told when it is stored. */
-  private readonly asking = new Map<string, readonly StoreReply[]>();
-  private host: ActorHost | undefined;
   private stopWatching: () => void = () => undefined;
   private retry: Cancel | undefined;
   private failures = 0;
   private closing = false;
+  private host: ActorHost | undefined;
 
   constructor(options: ControlStoreOptions) {
     this.options = options;
@@ -103,17 +104,22 @@ class ControlKeeper implements ControlStore {
     });
   }
 
-  read(): Required<StoredControl> {
+  read(): StoredControl {
     const epochs: Record<string, EpochRecord> = {};
-    const families: Family[] = [];
-    const variants: Variant[] = [];
+    const families = new Map<string, Family>();
+    const single: Variant[] = [];
     for (const [key, { value }] of this.kept) {
       if (value === undefined) continue;
       if (key.startsWith('epoch/')) epochs[(value as EpochRecord).node] = value as EpochRecord;
-      else if (key.startsWith('family/')) families.push(value as Family);
-      else variants.push(value as Variant);
+      else if (key.startsWith('variant/')) single.push(value as Variant);
+      else families.set((value as Family).architecture, value as Family);
     }
-    return { epochs, families, variants };
+    // A family that was recorded as one since counts instead.
+    const older = single.filter(({ architecture }) => !families.has(architecture));
+    return {
+      ...{ epochs, variants: single },
+      families: [...families.values(), ...familiesOf(older)],
+    };
   }
 
   async close(): Promise<void> {
@@ -149,14 +155,14 @@ class ControlKeeper implements ControlStore {
   }
 
   private want(key: string, value: unknown, replyTo: StoreReply | undefined): void {
-    if (replyTo !== undefined) this.asking.set(key, [...(this.asking.get(key) ?? []), replyTo]);
-    const kept = this.kept.get(key);
-    if (kept === undefined) {
-      this.kept.set(key, { value, revision: 'absent', seen: 0, wanted: true, writing: false });
-    } else {
-      kept.value = value;
-      kept.wanted = true;
-    }
+    const known = this.kept.get(key);
+    const kept: Kept = known ?? {
+      ...{ value, revision: 'absent', seen: 0, wanted: true, writing: false, waiting: [] },
+    };
+    kept.value = value;
+    kept.wanted = true;
+    if (replyTo !== undefined) kept.waiting.push(replyTo);
+    if (known === undefined) this.kept.set(key, kept);
     this.write(key);
   }
 
@@ -166,8 +172,9 @@ class ControlKeeper implements ControlStore {
     if (kept === undefined || kept.writing || !kept.wanted) return;
     kept.writing = true;
     kept.wanted = false;
-    const { value } = kept;
-    const writing = this.attempt(key, kept, value).then(() => {
+    const { value, waiting } = kept;
+    kept.waiting = [];
+    const writing = this.attempt(key, kept, value, waiting).then(() => {
       this.running.delete(writing);
       kept.writing = false;
       if (kept.wanted && !this.failing.has(key)) this.write(key);
@@ -175,7 +182,12 @@ class ControlKeeper implements ControlStore {
     this.running.add(writing);
   }
 
-  private async attempt(key: string, kept: Kept, value: unknown): Promise<void> {
+  private async attempt(
+    key: string,
+    kept: Kept,
+    value: unknown,
+    waiting: readonly StoreReply[],
+  ): Promise<void> {
     const { store } = this.options;
     try {
       const outcome =
@@ -184,10 +196,24 @@ class ControlKeeper implements ControlStore {
           : await store.put(key, value, kept.revision);
       this.judge(key, kept, value, outcome);
       this.succeeded(key);
-      if (!kept.wanted) this.tellStored(key);
+      // Where somebody else was first it is written once more, and they hear of that.
+      if (outcome.ok) this.tellAll(waiting, undefined);
+      else kept.waiting.unshift(...waiting);
     } catch (error) {
       kept.wanted = true;
       this.failed(key, messageOf(error));
+      this.tellAll(waiting, messageOf(error));
+    }
+  }
+
+  private tellAll(waiting: readonly StoreReply[], problem: string | undefined): void {
+    for (const { requestId, ref } of waiting) {
+      this.host?.tell(
+        ref,
+        problem === undefined
+          ? { type: 'registrar.family-stored', requestId }
+          : { type: 'registrar.family-not-stored', requestId, message: problem },
+      );
     }
   }
 
@@ -207,14 +233,6 @@ class ControlKeeper implements ControlStore {
       return;
     }
     kept.wanted = true;
-  }
-
-  /** Whoever asked hears of it once nothing newer of the key is left to be written. */
-  private tellStored(key: string): void {
-    for (const { requestId, ref } of this.asking.get(key) ?? []) {
-      this.host?.tell(ref, { type: 'registrar.family-stored', requestId });
-    }
-    this.asking.delete(key);
   }
 
   private succeeded(key: string): void {
@@ -258,7 +276,7 @@ class ControlKeeper implements ControlStore {
     if (!prefixes.some((prefix) => key.startsWith(prefix))) return;
     const kept = this.kept.get(key);
     if (kept !== undefined && (kept.writing || kept.wanted || kept.seen >= revision)) return;
-    const rest = { seen: revision, wanted: false, writing: false };
+    const rest = { seen: revision, wanted: false, writing: false, waiting: [] };
     if (change.kind === 'removed')
       this.kept.set(key, { value: undefined, revision: 'absent', ...rest });
     else this.kept.set(key, { value: this.readable(key, change.record.value), revision, ...rest });

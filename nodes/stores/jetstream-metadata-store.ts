@@ -28,7 +28,7 @@ import type {
   StoredRecord,
   WriteOutcome,
 } from './metadata-store.ts';
-import { byKey, checkKey, decodeValue, encodeValue, meets, tell } from './records.ts';
+import { checkKey, decodeValue, encodeValue, meets, sortedByKey, tell } from './records.ts';
 import { currentSchema, migrated, type Schema, stepsFrom } from './schema.ts';
 
 export interface JetStreamStoreOptions {
@@ -100,7 +100,7 @@ class JetStreamMetadataStore implements MetadataStore {
         const record = this.recordOf(entry);
         if (record?.key.startsWith(prefix) === true) records.push(record);
       }
-      return records.sort(byKey);
+      return sortedByKey(records);
     });
   }
 

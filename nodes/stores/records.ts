@@ -59,9 +59,12 @@ export function meets(expected: Expected, revision: number | undefined): boolean
   return expected === 'absent' ? revision === undefined : revision === expected;
 }
 
-/** The order of `list`: that of the keys' UTF-8 bytes. */
-export function byKey(a: StoredRecord, b: StoredRecord): number {
-  return Buffer.compare(Buffer.from(a.key), Buffer.from(b.key));
+/** In the order of `list`: that of the keys' UTF-8 bytes. */
+export function sortedByKey(records: readonly StoredRecord[]): StoredRecord[] {
+  return records
+    .map((record) => ({ record, bytes: Buffer.from(record.key) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ record }) => record);
 }
 
 /** A watcher's fault is its own: it costs neither the writer nor other watchers. */

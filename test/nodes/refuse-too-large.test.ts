@@ -38,7 +38,14 @@ describe('what is too large for the bus', () => {
     const query: RunQuery = {
       ...{ type: 'worker.run-query', queryId: 'q', delivery, variantId: 'v' },
       ...{ instanceId: 'w/v-1', inputs: { image: tensorOf(60) }, outputs: undefined },
-      ...{ batch: 1, batchKey: '', sloLeadMs: 0, rejectLate: false, replyTo: dispatcher },
+      ...{
+        batch: 1,
+        batchKey: '',
+        asks: { by: 'variant', accuracyMin: 0, latencyMs: Infinity },
+        sloLeadMs: 0,
+        rejectLate: false,
+        replyTo: dispatcher,
+      },
     };
     const refusal = refuseTooLarge(refOf('w', 1, '/worker'), query, 60, 55);
     expect(refusal?.to).to.equal(dispatcher);

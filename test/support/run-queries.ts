@@ -29,6 +29,7 @@ export function runQuery(queryId: string, parts: RunQueryParts = {}): RunQuery {
     outputs: undefined,
     batch: 1,
     batchKey: '',
+    asks: { by: 'variant', accuracyMin: 0, latencyMs: Infinity },
     sloLeadMs: (budgetMs ?? 30_000) - (sloBudgetMs ?? Infinity),
     rejectLate: false,
     replyTo: dispatcherRef,

@@ -14,14 +14,14 @@ import type { EngineQuery } from '../../actors/instance/engine-port.ts';
 import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import type { StepCommand } from '../../actors/registrar/steps-port.ts';
-import { registrarLimits } from './families.ts';
+import { registrarLimits } from './registrar-limits.ts';
 import { type WorkerConfig, workerSpec } from '../../actors/worker/behaviour.ts';
 import type { ActorSpec, Ref } from '../../runtime/actor.ts';
 import { splitRandom } from '../../runtime/random.ts';
 import { type NamedTensors, typedArrayOf } from '../../runtime/wire/tensors.ts';
+import { DirectLink } from '../../sim/cluster/direct-link.ts';
 import { EngineModel, type EngineModelOptions } from '../../sim/engine-model.ts';
 import { createSimulation, type SimHost, type Simulation } from '../../sim/sim-host.ts';
-import { LinkedHosts } from './linked-hosts.ts';
 import { floats, mebibyte } from './variants.ts';
 import { cpuOf, testWorkerConfig } from './worker-stage.ts';
 
@@ -64,7 +64,7 @@ export class SimulatedSystem {
   readonly stored: StoreCommand[] = [];
   readonly registered: RegisterOutcome[] = [];
   private readonly options: SystemOptions;
-  private readonly links: LinkedHosts;
+  private readonly links: DirectLink;
   private readonly host: SimHost;
   private readonly controller: Ref<ControllerMessage>;
   private readonly dispatcher: Ref<DispatcherMessage>;
@@ -77,7 +77,11 @@ export class SimulatedSystem {
   constructor(options: SystemOptions) {
     this.options = options;
     this.simulation = createSimulation({ seed: options.seed });
-    this.links = new LinkedHosts(this.simulation, { delayMs: 0.2, silentMs: 750 });
+    this.links = new DirectLink(this.simulation, {
+      delayMs: 0.2,
+      silentMs: 750,
+      copies: true,
+    });
     const host = this.links.start('gateway', 1);
     this.host = host;
     const store = host.port<StoreCommand>('store', (command) => this.stored.push(command));

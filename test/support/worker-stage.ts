@@ -3,10 +3,17 @@
 import type { Hardware } from '../../actors/domain/hardware.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { defaultStateRules } from '../../actors/domain/instance.ts';
+import { defaultMitigationRules } from '../../actors/policy/interference/move-to-idle.ts';
+import { defaultScalingRules } from '../../actors/policy/scaling/view.ts';
 import type { EngineCommand } from '../../actors/instance/engine-port.ts';
 import type { InstanceMessage } from '../../actors/instance/protocol.ts';
 import type { MonitorMessage } from '../../actors/monitor/protocol.ts';
-import { reloadPolicy, type WorkerConfig, workerSpec } from '../../actors/worker/behaviour.ts';
+import {
+  reloadPolicy,
+  type WorkerConfig,
+  type WorkerOptions,
+  workerSpec,
+} from '../../actors/worker/behaviour.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
 import { type Ref, refOf, type StopReason } from '../../runtime/actor.ts';
 import { anySpec, Recording } from './recording-context.ts';
@@ -23,6 +30,15 @@ export const testWorkerConfig: WorkerConfig = {
   baseMemoryBytes: mebibyte,
   reload: reloadPolicy,
   instance: { queueMax: 100, mailboxMax: 100, batching: 'adaptive', hangMs: 500, hangFactor: 10 },
+  evictAfterMs: 5_000,
+  heldMax: 10,
+  scaling: {
+    policy: 'static',
+    tickMs: 1_000,
+    mailboxMax: 100,
+    rules: defaultScalingRules,
+    mitigation: defaultMitigationRules,
+  },
   monitor: { windowMs: 1_000, reportMs: 250, rules: defaultStateRules, mailboxMax: 1_000 },
 };
 
@@ -31,7 +47,11 @@ export function cpuOf(memoryBytes: number, units = 2): Hardware[] {
 }
 
 export class WorkerStage extends Recording<unknown, WorkerMessage> {
-  constructor(config: Partial<WorkerConfig> = {}, memoryBytes = 8 * mebibyte) {
+  constructor(
+    config: Partial<WorkerConfig> = {},
+    memoryBytes = 8 * mebibyte,
+    sinks: Pick<WorkerOptions, 'fleet' | 'decisions'> = {},
+  ) {
     super(
       anySpec(
         workerSpec({
@@ -41,6 +61,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
           hardware: cpuOf(memoryBytes),
           engine: engineRef,
           controller: refOf('controller', 1, '/controller'),
+          ...sinks,
           config: { ...testWorkerConfig, ...config },
         }),
       ),
@@ -59,7 +80,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
   get loads(): string[] {
     return this.spawned
       .map(({ ref }) => ref.path.replace('/worker/', ''))
-      .filter((name) => name !== 'monitor');
+      .filter((name) => name !== 'monitor' && name !== 'model-autoscaler');
   }
 
   instance(name: string): Ref<InstanceMessage> {

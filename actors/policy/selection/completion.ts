@@ -106,10 +106,14 @@ export function workerForLoad(
 ): WorkerView | undefined {
   let best: WorkerView | undefined;
   for (const worker of view.workers) {
-    if (worker.memoryFreeBytes < variant.memoryBytes) continue;
+    if (worker.memoryFreeBytes < variant.memoryBytes || !hasKind(worker, variant)) continue;
     if (best === undefined || isBetter(worker, best, query.avoid)) best = worker;
   }
   return best;
+}
+
+function hasKind({ kinds }: WorkerView, { hardware }: VariantView): boolean {
+  return kinds === undefined || hardware === undefined || kinds.has(hardware);
 }
 
 function isBetter(worker: WorkerView, best: WorkerView, avoid: string | undefined): boolean {

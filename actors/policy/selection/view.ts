@@ -11,6 +11,8 @@ import type { Random } from '../../../runtime/random.ts';
 export interface WorkerView {
   readonly id: string;
   readonly memoryFreeBytes: number;
+  /** The kinds that it has units of; undefined: any. */
+  readonly kinds?: ReadonlySet<string> | undefined;
   /** Busy share of its units, 0..1, as last reported. */
   readonly utilisation: number;
 }
@@ -34,6 +36,8 @@ export interface InstanceView {
 export interface VariantView {
   readonly id: string;
   readonly accuracy: number;
+  /** The kind of hardware it needs; undefined: any. */
+  readonly hardware?: string | undefined;
   /** US dollars a query at batch 1. */
   readonly costUsd: number;
   /** T(b) by batch, up to its largest. */

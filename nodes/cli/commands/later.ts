@@ -5,7 +5,7 @@
 import type { AddCommand } from '../cli.ts';
 import { UsageError } from '../errors.ts';
 
-const laterCommands = ['offline', 'simulate', 'agent'] as const;
+const laterCommands = ['offline'] as const;
 
 export const addLaterCommands: AddCommand = (program) => {
   for (const name of laterCommands) {

@@ -27,6 +27,7 @@ import type { RunningSystem } from '../../standalone.ts';
 interface UpOptions extends ListenOptions, NodeOptions, ModelOptions, SliceOptions {
   readonly nats: string;
   readonly workers: number;
+  readonly workersMax?: number;
   readonly json?: boolean;
 }
 
@@ -55,6 +56,11 @@ export const addUpCommand: AddCommand = (program, cli) => {
         .env('INFAAS_WORKERS')
         .default(1)
         .argParser(parseCount),
+    )
+    .addOption(
+      new Option('--workers-max <n>', 'workers to grow to under load; needs NATS')
+        .env('INFAAS_WORKERS_MAX')
+        .argParser(parseCount),
     );
   addSliceOptions(command);
   addNodeOptions(command);
@@ -71,6 +77,7 @@ export const addUpCommand: AddCommand = (program, cli) => {
             ...listening,
             ...{ zoo: options.zoo === true, models: options.model ?? [] },
             ...{ nats: options.nats, workers: options.workers, dataDir: options.data },
+            workersMax: options.workersMax,
             ...{ cores: options.cores, memory: options.memory },
             ...{ logLevel: options.logLevel, configFile: options.config },
           });
@@ -83,10 +90,16 @@ export const addUpCommand: AddCommand = (program, cli) => {
     });
 };
 
-function refuseProcessesWithoutNats({ nats, workers }: UpOptions): void {
-  if (nats !== 'embedded' || workers === 1) return;
+function refuseProcessesWithoutNats({ nats, workers, workersMax = workers }: UpOptions): void {
+  if (workersMax < workers) {
+    throw new UsageError(
+      `--workers-max ${String(workersMax)} is less than --workers ${String(workers)}`,
+    );
+  }
+  if (nats !== 'embedded' || workersMax === 1) return;
+  const option = workers > 1 ? '--workers' : '--workers-max';
   throw new UsageError(
-    `--workers ${String(workers)} means processes, which need NATS: leave out --nats embedded`,
+    `${option} ${String(workersMax)} means processes, which need NATS: leave out --nats embedded`,
   );
 }
 

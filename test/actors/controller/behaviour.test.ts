@@ -295,4 +295,15 @@ describe('the registry', () => {
       { type: 'store.put', key: 'family/v', value: family, replyTo },
     ]);
   });
+
+  it('moves what was recorded variant by variant into the record of its family', () => {
+    const variants = [variantOf('v')];
+    const stage = new ControllerStage({ ...nothing, families: variants.map(familyOf), variants });
+    const removal = { architecture: 'v', requestId: 'r1', replyTo: registrar };
+    stage.send({ type: 'controller.remove-family', ...removal });
+    const removed = stage.stored.map(({ type, key }) => `${type} ${key}`);
+    expect(removed).to.include.members(['store.remove family/v', 'store.remove variant/v']);
+    stage.forget().record('v').record('v');
+    expect(stage.stored.map(({ key }) => key)).to.deep.equal(['family/v', 'family/v']);
+  });
 });

@@ -4,8 +4,11 @@
 
 import { expect } from 'chai';
 
+import type { InstanceMessage } from '../../../actors/instance/protocol.ts';
+import { waitingOf } from '../../../actors/instance/queue.ts';
+import { refOf } from '../../../runtime/actor.ts';
 import { InstanceStage } from '../../support/instance-stage.ts';
-import { cancelQuery, outcomesOf, runQuery } from '../../support/run-queries.ts';
+import { cancelQuery, dispatcherRef, outcomesOf, runQuery } from '../../support/run-queries.ts';
 import { mebibyte, perBatch, perQuery } from '../../support/variants.ts';
 
 const engineLost = { type: 'instance.engine-lost', message: 'killed' } as const;
@@ -149,6 +152,62 @@ describe('an instance that drains', () => {
     const stage = new InstanceStage().load().forget();
     stage.send({ type: 'instance.drain' }, { type: 'instance.drain' });
     expect(stage.commands).to.deep.equal(['unload-variant']);
+  });
+});
+
+describe('an instance that hands over', () => {
+  const successor = refOf<InstanceMessage>('worker', 1, '/worker/v-2');
+  const handOver = { type: 'instance.hand-over', successorId: 'w1/v-2', successor } as const;
+  let stage: InstanceStage;
+
+  beforeEach(() => {
+    stage = new InstanceStage().load();
+    stage.send(runQuery('q1'), runQuery('q2', { budgetMs: 700 }), runQuery('q3')).advance(5);
+    stage.forget().send(handOver);
+  });
+
+  const assigned = (): string[] =>
+    stage.toldTo(dispatcherRef).flatMap((told) => {
+      return told.type === 'dispatcher.query-assigned' ? [`${told.queryId} ${told.path}`] : [];
+    });
+  const taken = (): string[] =>
+    stage
+      .toldTo(successor)
+      .flatMap((told) =>
+        told.type === 'instance.take-over' ? told.waiting.map(({ query }) => query.queryId) : [],
+      );
+
+  it('gives what waits to its successor, and says so to the dispatchers first', () => {
+    expect(assigned()).to.deep.equal(['q2 /worker/v-2', 'q3 /worker/v-2']);
+    expect(taken()).to.deep.equal(['q2', 'q3']);
+    expect(outcomesOf(stage)).to.deep.equal([]);
+    const types = stage.told.map(({ message }) => (message as { type: string }).type);
+    expect(types.indexOf('instance.take-over')).to.be.above(
+      types.lastIndexOf('dispatcher.query-assigned'),
+    );
+  });
+
+  it('finishes what runs, and then unloads', () => {
+    expect(stage.accounts.at(-1)?.state).to.equal('migrating');
+    expect(stage.commands).to.deep.equal([]);
+    expect(stage.finishBatch()).to.deep.equal(['q1 ok']);
+    expect(stage.commands).to.deep.equal(['unload-variant']);
+  });
+
+  it('passes on what was on its way to it', () => {
+    stage.forget().send(runQuery('q4'));
+    expect(taken()).to.deep.equal(['q4']);
+    expect(assigned()).to.deep.equal(['q4 /worker/v-2']);
+  });
+
+  it('takes over with deadlines as they were, and refuses without blame what is too much', () => {
+    const heir = new InstanceStage({}, { queueMax: 1 }).load();
+    const waiting = [waitingOf(runQuery('q2', { budgetMs: 1 }), heir.nowMs - 500)];
+    heir.forget().send({ type: 'instance.take-over', waiting });
+    expect(outcomesOf(heir)).to.deep.equal(['q2 deadline_exceeded']);
+    const three = ['a', 'b', 'c'].map((id) => waitingOf(runQuery(id), heir.nowMs));
+    heir.forget().send({ type: 'instance.take-over', waiting: three });
+    expect(outcomesOf(heir).filter((outcome) => outcome.includes('overloaded'))).to.have.length(2);
   });
 });
 

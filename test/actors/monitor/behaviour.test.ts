@@ -40,6 +40,8 @@ class MonitorStage extends Recording<unknown, MonitorMessage> {
       path: '/worker/v-1',
       state: 'active',
       queued: 0,
+      running: 0,
+      arrivals: [],
       backlogMs: 0,
       loadLeftMs: 0,
       memoryBytes: 50,

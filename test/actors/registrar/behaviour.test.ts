@@ -9,7 +9,8 @@ import type { Variant } from '../../../actors/domain/variant.ts';
 import { registrarSpec } from '../../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../../actors/registrar/protocol.ts';
 import { refOf } from '../../../runtime/actor.ts';
-import { familiesOf, registrarLimits } from '../../support/families.ts';
+import { familiesOf } from '../../../actors/domain/family.ts';
+import { registrarLimits } from '../../support/registrar-limits.ts';
 import type { StepCommand } from '../../../actors/registrar/steps-port.ts';
 import { anySpec, Recording } from '../../support/recording-context.ts';
 import {

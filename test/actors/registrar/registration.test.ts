@@ -3,14 +3,14 @@
 import { expect } from 'chai';
 
 import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
-import type { Family } from '../../../actors/domain/family.ts';
+import { familiesOf, type Family } from '../../../actors/domain/family.ts';
 import { localPrincipal, type Principal } from '../../../actors/domain/principal.ts';
 import { registrarSpec } from '../../../actors/registrar/behaviour.ts';
 import type { RegistrarMessage, RegistrationEvent } from '../../../actors/registrar/protocol.ts';
 import type { StepCommand, StepKind, Steps } from '../../../actors/registrar/steps-port.ts';
 import { queryError } from '../../../actors/domain/outcome.ts';
 import { refOf } from '../../../runtime/actor.ts';
-import { familiesOf, registrarLimits } from '../../support/families.ts';
+import { registrarLimits } from '../../support/registrar-limits.ts';
 import { anySpec, Recording } from '../../support/recording-context.ts';
 import { pairSignature, variantOf } from '../../support/variants.ts';
 

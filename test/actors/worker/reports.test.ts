@@ -3,9 +3,10 @@
 import { expect } from 'chai';
 
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
-import type { WorkerReport } from '../../../actors/domain/worker.ts';
+import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker.ts';
 import { refOf } from '../../../runtime/actor.ts';
 import { dispatcherRef } from '../../support/run-queries.ts';
+import { variantOf } from '../../support/variants.ts';
 import { cpuOf, WorkerStage } from '../../support/worker-stage.ts';
 
 const other = refOf<DispatcherMessage>('gateway-2', 1, '/dispatcher');
@@ -23,17 +24,22 @@ describe('the reports of a worker', () => {
     const stage = new WorkerStage();
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef, other] });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     for (const dispatcher of [dispatcherRef, other]) {
       expect(stage.toldTo(dispatcher)).to.deep.equal([
-        { type: 'dispatcher.worker-reported', worker: stage.self, report, dispatchers: 2 },
+        {
+          type: 'dispatcher.worker-reported',
+          worker: stage.self,
+          report: { ...report, reclaimableBytes: 0 },
+          dispatchers: 2,
+        },
       ]);
     }
   });
 
   it('reach a dispatcher that comes later at once', () => {
     const stage = new WorkerStage();
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
     expect(stage.toldTo(other)).to.have.length(1);
   });
@@ -42,7 +48,24 @@ describe('the reports of a worker', () => {
     const stage = new WorkerStage();
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef, other] });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
-    stage.send({ type: 'worker.report-gathered', report });
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
     expect(stage.toldTo(dispatcherRef)).to.deep.equal([]);
   });
+
+  it('make instances speak that the monitor does not know, since it was started anew', () => {
+    const stage = new WorkerStage({ preload: { v: 1 } }).knows(variantOf('v'));
+    const { instances } = report;
+    stage.send({ type: 'worker.report-gathered', loads: [], report: { ...report, instances } });
+    expect(stage.toldInstance('v-1')).to.deep.equal(['instance.give-account']);
+    const known = { ...report, instances: [instanceReport('w1/v-1')] };
+    stage.forget().send({ type: 'worker.report-gathered', loads: [], report: known });
+    expect(stage.toldInstance('v-1')).to.deep.equal([]);
+  });
 });
+
+function instanceReport(id: string): InstanceReport {
+  return {
+    ...{ id, path: `/worker/${id}`, variantId: 'v', state: 'active', rateQps: 0, queued: 0 },
+    ...{ backlogMs: 0, slowdown: 1, served: 0, loadLeftMs: 0 },
+  };
+}

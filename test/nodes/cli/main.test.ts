@@ -14,6 +14,7 @@ const listed = [
   'gateway',
   'register',
   'unregister',
+  'agent',
   'tasks',
   'architectures',
   'variants',
@@ -23,8 +24,9 @@ const listed = [
   'explain',
   'quote',
   'load',
+  'simulate',
 ];
-const later = ['offline', 'simulate', 'agent'];
+const later = ['offline'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import type { StoreCommand } from '../../../actors/controller/protocol.ts';
+import type { Variant } from '../../../actors/domain/variant.ts';
 import { type ControlStore, openControlStore } from '../../../nodes/stores/control-store.ts';
 import type { Expected, MetadataStore } from '../../../nodes/stores/metadata-store.ts';
 import type { ActorHost } from '../../../runtime/actor.ts';
@@ -91,12 +92,14 @@ describe("the controller's store", () => {
     tell({ type: 'store.remove', key: 'variant/b' });
     const told = control.read();
     expect(told.epochs).to.deep.equal({ 'worker-1': epochOf(4) });
-    expect(told.variants.map(({ id }) => id)).to.deep.equal(['a']);
+    expect(told.families.flatMap(({ variants }) => variants).map(({ id }) => id)).to.deep.equal([
+      'a',
+    ]);
     await control.close();
     await openControl();
     expect(control.read().epochs).to.deep.equal(told.epochs);
-    expect(control.read().variants[0]).to.deep.include({ id: 'a', accuracy: 90, batchMax: 8 });
-    expect(control.read().variants).to.have.length(1);
+    expect(variantsIn(control)[0]).to.deep.include({ id: 'a', accuracy: 90, batchMax: 8 });
+    expect(variantsIn(control)).to.have.length(1);
   });
 
   it('writes the newest value of a key, however often it changes meanwhile', async () => {
@@ -114,7 +117,7 @@ describe("the controller's store", () => {
     await eventuallyHolds('both failed', () => troubles.length === 2);
     expect(troubles[1]).to.contain('2 writes').and.contain('the disk is full');
     // Served meanwhile as it was told.
-    expect(control.read().variants).to.have.length(2);
+    expect(variantsIn(control)).to.have.length(2);
     expect(clock.step()).to.equal(true);
     await eventuallyHolds('both were tried again', () => troubles.length === 4);
     put('variant/a', { ...variantOf('a'), accuracy: 50 });
@@ -141,9 +144,9 @@ describe("the controller's store", () => {
 
   it('follows what others write, and says when another controller has granted more', async () => {
     await store.put('variant/theirs', variantOf('theirs'), 'any');
-    await eventuallyHolds('it is seen', () => control.read().variants.length === 1);
+    await eventuallyHolds('it is seen', () => variantsIn(control).length === 1);
     await store.remove('variant/theirs', 'any');
-    await eventuallyHolds('it is gone', () => control.read().variants.length === 0);
+    await eventuallyHolds('it is gone', () => variantsIn(control).length === 0);
     put('epoch/worker-1', epochOf(1));
     await eventuallyHolds(
       'it is kept',
@@ -164,13 +167,17 @@ describe("the controller's store", () => {
     await store.put('variant/a', variantOf('a'), 'any');
     await control.close();
     await openControl();
-    expect(control.read().variants.map(({ id }) => id)).to.deep.equal(['a']);
+    expect(variantsIn(control).map(({ id }) => id)).to.deep.equal(['a']);
     put('variant/odd', variantOf('odd'));
     await control.close();
     await openControl();
-    expect(control.read().variants).to.have.length(2);
+    expect(variantsIn(control)).to.have.length(2);
   });
 });
+
+function variantsIn(control: ControlStore): readonly Variant[] {
+  return control.read().families.flatMap(({ variants }) => variants);
+}
 
 async function eventuallyHolds(
   what: string,

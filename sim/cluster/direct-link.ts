@@ -1,16 +1,20 @@
 /**
- * Nodes of one simulation joined by a wire of constant delay: messages keep their order from one
- * node to another and arrive as copies; a node that crashes is found out a while later.
+ * Nodes of one simulation joined by a wire of constant delay, in place of bus and remoting where
+ * those are not what is studied: nothing is encoded, so a message costs an event and no more.
+ * Messages keep their order from one node to another; a node that crashes is found out a while
+ * later.
  */
 
 import type { Address, RemotePort, Terminated } from '../../runtime/actor.ts';
 import { formatAddress } from '../../runtime/actor.ts';
-import type { SimHost, Simulation } from '../../sim/sim-host.ts';
+import type { SimHost, SimHostOptions, Simulation } from '../sim-host.ts';
 
 export interface LinkOptions {
   readonly delayMs: number;
   /** Until the crash of a node is noticed: three beats, say. */
   readonly silentMs: number;
+  /** Messages arrive as copies, so that actors cannot share what they change. Default: no. */
+  readonly copies?: boolean;
 }
 
 interface RemoteWatch {
@@ -19,7 +23,7 @@ interface RemoteWatch {
   cancel: () => void;
 }
 
-export class LinkedHosts {
+export class DirectLink {
   private readonly hosts = new Map<string, SimHost>();
   private readonly watches = new Map<string, RemoteWatch>();
   private readonly queues = new Map<string, (() => void)[]>();
@@ -33,8 +37,8 @@ export class LinkedHosts {
   }
 
   /** A new life of `node`, under `epoch`. */
-  start(node: string, epoch: number): SimHost {
-    const host = this.simulation.host(node);
+  start(node: string, epoch: number, options: SimHostOptions = {}): SimHost {
+    const host = this.simulation.host(node, options);
     host.epoch = epoch;
     host.connectRemote(this.remoteOf(node));
     this.hosts.set(node, host);
@@ -63,7 +67,7 @@ export class LinkedHosts {
     return {
       send: (to, message) => {
         if (this.cut.has(from) || this.cut.has(to.node)) return undefined;
-        const copy: unknown = structuredClone(message);
+        const copy: unknown = this.options.copies === true ? structuredClone(message) : message;
         this.carry(from, to.node, () => {
           const host = this.hosts.get(to.node);
           // What is for an earlier life of the node is dropped.

@@ -1,0 +1,132 @@
+/**
+ * Workers from the order to their end: by whom they are started, and what is done about those that
+ * never come up or die young.
+ */
+
+import type { Ref } from '../../runtime/actor.ts';
+import { tellDecision } from '../domain/decision.ts';
+import type { HardwareKind } from '../domain/hardware.ts';
+import type { WorkerId } from '../domain/worker.ts';
+import { agentPrefix, commandPrefix, type Context, type Fleet, provisionerOf } from './fleet.ts';
+import type { FleetMessage, ProvisionerCommand, WorkerWanted } from './protocol.ts';
+
+/** Orders up to `count` workers, as there is room; returns how many, and why no more. */
+export function order(
+  fleet: Fleet,
+  kind: HardwareKind,
+  count: number,
+  ctx: Context,
+): { readonly ordered: number; readonly obstacle: string | undefined } {
+  const { config } = fleet.options;
+  if (ctx.nowMs < fleet.backoffUntilMs) {
+    const forS = ((fleet.backoffUntilMs - ctx.nowMs) / 1000).toFixed(1);
+    return { ordered: 0, obstacle: `workers failed lately; tried again in ${forS} s` };
+  }
+  const wanted: WorkerWanted = {
+    kind,
+    units: config.workerUnits,
+    memoryBytes: config.workerMemoryBytes,
+  };
+  for (let ordered = 0; ordered < count; ordered += 1) {
+    const by = provisionerFor(fleet, wanted);
+    if (by === undefined) {
+      const what = `${String(wanted.units)} units of ${kind}`;
+      return { ordered, obstacle: `no agent has ${what} left, and there is no other provisioner` };
+    }
+    const prefix = by.isCommand ? commandPrefix : agentPrefix;
+    const name = `${prefix}${Math.floor(ctx.random() * 36 ** 6)
+      .toString(36)
+      .padStart(6, '0')}`;
+    fleet.starting.set(name, { kind, provisioner: by.ref, sinceMs: ctx.nowMs });
+    const replyTo: Ref<FleetMessage> = ctx.self;
+    ctx.tell(by.ref, { type: 'provisioner.add-worker', name, wanted, replyTo });
+  }
+  return { ordered: count, obstacle: undefined };
+}
+
+/** The agent with the most room, less what is ordered of it already; else the command. */
+function provisionerFor(
+  fleet: Fleet,
+  wanted: WorkerWanted,
+): { readonly ref: Ref<ProvisionerCommand>; readonly isCommand: boolean } | undefined {
+  let best: Ref<ProvisionerCommand> | undefined;
+  let bestUnits = 0;
+  for (const { report } of fleet.provisioners.values()) {
+    const room = report.room.find(({ kind }) => kind === wanted.kind);
+    const units = (room?.units ?? 0) - pendingAt(fleet, report.provisioner);
+    if (units < wanted.units || units <= bestUnits) continue;
+    if ((room?.memoryBytes ?? 0) < (wanted.memoryBytes ?? 0)) continue;
+    best = report.provisioner;
+    bestUnits = units;
+  }
+  if (best !== undefined) return { ref: best, isCommand: false };
+  const { provisioner } = fleet.options;
+  return provisioner === undefined ? undefined : { ref: provisioner, isCommand: true };
+}
+
+/** Ordered there and not in its report yet. */
+function pendingAt(fleet: Fleet, ref: Ref<ProvisionerCommand>): number {
+  let units = 0;
+  for (const [name, { provisioner }] of fleet.starting) {
+    const isThere = provisioner.node === ref.node && provisioner.path === ref.path;
+    if (isThere && provisionerOf(fleet, name) === undefined) {
+      units += fleet.options.config.workerUnits;
+    }
+  }
+  return units;
+}
+
+/** Those that have not come up in time are given up. */
+export function giveUpLate(fleet: Fleet, ctx: Context): void {
+  const { startTimeoutMs } = fleet.options.config;
+  for (const [name, { provisioner, sinceMs }] of [...fleet.starting]) {
+    if (ctx.nowMs - sinceMs < startTimeoutMs) continue;
+    ctx.tell(provisioner, { type: 'provisioner.remove-worker', name, replyTo: ctx.self });
+    failStart(fleet, name, `it has not joined within ${String(startTimeoutMs)} ms`, ctx);
+  }
+}
+
+export function failStart(fleet: Fleet, name: WorkerId, why: string, ctx: Context): void {
+  if (!fleet.starting.delete(name)) return;
+  backOff(fleet, name, `did not come up: ${why}`, ctx);
+}
+
+/** It was up: harmless when told to go, or after a life of some length. */
+export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Context): void {
+  const known = fleet.workers.get(name);
+  fleet.workers.delete(name);
+  if (fleet.starting.has(name)) {
+    failStart(fleet, name, how, ctx);
+    return;
+  }
+  if (fleet.removing.delete(name)) return;
+  const ageMs = known === undefined ? Infinity : ctx.nowMs - known.firstMs;
+  if (ageMs < fleet.options.config.youngMs) {
+    backOff(fleet, name, `died ${(ageMs / 1000).toFixed(1)} s after it came up: ${how}`, ctx);
+  } else {
+    ctx.log.warn('worker ended', { worker: name, how });
+  }
+}
+
+function backOff(fleet: Fleet, name: WorkerId, what: string, ctx: Context): void {
+  const { backoffMs, backoffMaxMs } = fleet.options.config;
+  const waitMs = Math.min(backoffMaxMs, backoffMs * 2 ** Math.min(fleet.failures, 30));
+  fleet.failures += 1;
+  fleet.backoffUntilMs = ctx.nowMs + waitMs;
+  ctx.metrics.count('infaas_worker_starts_failed_total');
+  ctx.log.warn('worker failed', { worker: name, what, waitMs });
+  tellDecision(
+    fleet.options.decisions,
+    {
+      kind: 'fleet',
+      by: 'controller',
+      atMs: ctx.nowMs,
+      subject: name,
+      chosen: `no worker is added for ${(waitMs / 1000).toFixed(1)} s`,
+      why: `worker ${name} ${what}`,
+      seen: { failures: fleet.failures, waitMs },
+      rejected: [],
+    },
+    ctx,
+  );
+}

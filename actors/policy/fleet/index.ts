@@ -1,0 +1,17 @@
+/** The fleet policies by the name that configuration uses. */
+
+import { type Remembering, remembering } from '../stateful.ts';
+import { infaasPaperFleet } from './infaas-paper.ts';
+import { staticFleet } from './static.ts';
+import type { FleetDecision, FleetView } from './view.ts';
+
+export type { FleetDecision, FleetView } from './view.ts';
+
+export type FleetScaler = Remembering<FleetView, FleetDecision>;
+
+export const fleetPolicies = {
+  'infaas-paper': remembering(infaasPaperFleet),
+  static: remembering(staticFleet),
+} as const satisfies Readonly<Record<string, FleetScaler>>;
+
+export type FleetPolicyName = keyof typeof fleetPolicies;

@@ -1,0 +1,101 @@
+/** The instances of a worker by variant, with the load on each: what scaling policies weigh. */
+
+import { type ClassDemand, meets } from '../../domain/demand.ts';
+import type { Hardware } from '../../domain/hardware.ts';
+import { saturationQps } from '../../domain/profile.ts';
+import type { Variant } from '../../domain/variant.ts';
+import type { ScaleAction, ScalingInstance, ScalingView } from './view.ts';
+
+export interface Group {
+  readonly variant: Variant;
+  readonly hardware: Hardware;
+  /** Those that serve or will; what drains is gone already. */
+  readonly instances: readonly ScalingInstance[];
+  readonly demand: readonly ClassDemand[];
+  readonly loadQps: number;
+  /** Of one instance at the profile's pace. */
+  readonly saturationQps: number;
+  /** Of all at the pace observed. */
+  readonly capacityQps: number;
+  readonly overloaded: boolean;
+  /** Some of it is being replaced: not to be judged until that is over. */
+  readonly moving: boolean;
+}
+
+/** One a variant that is loaded here, by variant id. `loadOf` may see more than the last second. */
+export function groupsOf(
+  view: ScalingView,
+  loadOf: (variantId: string, observedQps: number) => number,
+): readonly Group[] {
+  const groups: Group[] = [];
+  for (const variant of [...view.variants].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const hardware = view.hardware.find(({ kind }) => kind === variant.hardware);
+    const instances = view.instances.filter(
+      ({ variantId, state }) => variantId === variant.id && servesOrWill(state),
+    );
+    if (hardware === undefined || instances.length === 0) continue;
+    const demand = instances.flatMap((instance) => instance.demand);
+    const observedQps = demand.reduce((sum, { rateQps }) => sum + rateQps, 0);
+    const each = saturationQps(variant.profile, variant.batchMax);
+    let capacityQps = 0;
+    for (const { slowdown } of instances) capacityQps += each / Math.max(1, slowdown);
+    const overloaded = instances.some(({ state }) => state === 'overloaded');
+    const loadQps = loadOf(variant.id, observedQps);
+    groups.push({
+      variant,
+      hardware,
+      instances,
+      demand,
+      // One that is overloaded has no headroom, whatever its rate of arrivals.
+      loadQps: overloaded ? Math.max(loadQps, capacityQps) : loadQps,
+      saturationQps: each,
+      // More instances than units run no faster.
+      capacityQps: Math.min(capacityQps, each * hardware.units),
+      overloaded,
+      moving: instances.some(({ moving }) => moving),
+    });
+  }
+  return groups;
+}
+
+function servesOrWill(state: ScalingInstance['state']): boolean {
+  return state !== 'draining' && state !== 'unloaded' && state !== 'failed';
+}
+
+/** Units that the group's load keeps busy. */
+export function unitsUsed({ loadQps, saturationQps: each, instances }: Group): number {
+  return each > 0 ? Math.min(instances.length, loadQps / each) : 0;
+}
+
+/** Units of the group's hardware that the load of others leaves. */
+export function unitsLeftFor(group: Group, groups: readonly Group[]): number {
+  let units = group.hardware.units;
+  for (const other of groups) {
+    if (other !== group && other.hardware.kind === group.hardware.kind) units -= unitsUsed(other);
+  }
+  return Math.max(0, units);
+}
+
+/** Dollars an hour for what an instance occupies: its share of the memory, times the price. */
+export function occupancyUsdPerHour(variant: Variant, hardware: Hardware): number {
+  const share = variant.profile.memoryBytes / hardware.memoryBytes;
+  return share * hardware.costUsdPerUnitHour * hardware.units;
+}
+
+/** Could `candidate` serve all that the group's queries ask? Unknown, and so no, where none did. */
+export function servesAll(candidate: Variant, group: Group): boolean {
+  return (
+    group.demand.length > 0 && group.demand.every((asks) => meets(candidate, group.variant, asks))
+  );
+}
+
+/** Memory that carrying out the actions takes, before anything of it gives any back. */
+export function bytesTaken(view: ScalingView, actions: readonly ScaleAction[]): number {
+  let bytes = 0;
+  for (const action of actions) {
+    if (action.do !== 'load' && action.do !== 'replace') continue;
+    const variant = view.variants.find(({ id }) => id === action.variantId);
+    bytes += (variant?.profile.memoryBytes ?? 0) * (action.do === 'load' ? action.count : 1);
+  }
+  return bytes;
+}

@@ -1,0 +1,101 @@
+/** What a worker is set to, and what it holds. */
+
+import type { ActorContext, Ref } from '../../runtime/actor.ts';
+import type { SupervisionPolicy } from '../../runtime/supervision.ts';
+import type { ControllerMessage } from '../controller/protocol.ts';
+import type { DecisionMade } from '../domain/decision.ts';
+import type { Hardware } from '../domain/hardware.ts';
+import type { InstanceId } from '../domain/instance.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
+import type { InstanceLoad, WorkerId, WorkerReport } from '../domain/worker.ts';
+import type { FleetMessage } from '../fleet-autoscaler/protocol.ts';
+import type { InstanceConfig } from '../instance/behaviour.ts';
+import type { EngineCommand } from '../instance/engine-port.ts';
+import type { InstanceMessage } from '../instance/protocol.ts';
+import type { ModelAutoscalerConfig } from '../model-autoscaler/behaviour.ts';
+import type { ModelAutoscalerMessage } from '../model-autoscaler/protocol.ts';
+import type { MonitorConfig } from '../monitor/behaviour.ts';
+import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { RunQuery, WorkerEvent, WorkerMessage } from './protocol.ts';
+
+export interface WorkerConfig {
+  readonly mailboxMax: number;
+  readonly instancesMax: number;
+  /** Instances to keep of each variant from the start on; lost ones are loaded again. */
+  readonly preload: Readonly<Record<VariantId, number>>;
+  readonly baseMemoryBytes: number;
+  /** When an instance fails: how often, and after what pause, its variant may load again here. */
+  readonly reload: SupervisionPolicy;
+  /** An instance that no query came to for this long may give way to a load. */
+  readonly evictAfterMs: number;
+  /** Queries that wait until something has given way. */
+  readonly heldMax: number;
+  readonly instance: InstanceConfig;
+  readonly monitor: MonitorConfig;
+  readonly scaling: ModelAutoscalerConfig;
+}
+
+export interface WorkerOptions {
+  readonly id: WorkerId;
+  readonly node: string;
+  readonly epoch: () => number;
+  readonly hardware: readonly Hardware[];
+  readonly engine: Ref<EngineCommand>;
+  readonly controller: Ref<ControllerMessage>;
+  /** Whom to ask for room elsewhere; undefined where there is no other worker. */
+  readonly fleet?: Ref<FleetMessage> | undefined;
+  /** Where decisions are kept, if anywhere. */
+  readonly decisions?: Ref<DecisionMade> | undefined;
+  readonly config: WorkerConfig;
+}
+
+export interface Loaded {
+  readonly id: InstanceId;
+  readonly ref: Ref<InstanceMessage>;
+  readonly variant: Variant;
+  /** It has loaded, as far as reports tell. */
+  ready: boolean;
+  /** It takes no more queries. */
+  draining: boolean;
+  /** When its last query came, or it was spawned. */
+  usedAtMs: number;
+  /** It gives way to this one, which loads. */
+  successorId: InstanceId | undefined;
+}
+
+export interface Working {
+  readonly options: WorkerOptions;
+  readonly monitor: Ref<MonitorMessage>;
+  readonly autoscaler: Ref<ModelAutoscalerMessage>;
+  readonly variants: Map<VariantId, Variant>;
+  /** Of the registry that it knows. */
+  revision: number;
+  readonly instances: Map<InstanceId, Loaded>;
+  /** Those that take queries. */
+  readonly byVariant: Map<VariantId, Loaded[]>;
+  readonly wanted: Map<VariantId, number>;
+  /** When each variant's instances failed here, for the intensity limit. */
+  readonly failures: Map<VariantId, readonly number[]>;
+  /** The newest of them in words, and when: instances of one engine host die of one cause. */
+  readonly lastFailure: Map<VariantId, { readonly why: string; readonly atMs: number }>;
+  /** Variants that failed too often here, or moved away, until when. */
+  readonly barredUntilMs: Map<VariantId, number>;
+  /** Queries of variants for which room is being made. */
+  readonly held: RunQuery[];
+  /** Something unloads for others to load. */
+  makingRoom: boolean;
+  /** As last reported. */
+  loads: Map<InstanceId, InstanceLoad>;
+  dispatchers: readonly Ref<WorkerEvent>[];
+  report: WorkerReport | undefined;
+  readonly names: Names;
+  /** Its node closes. */
+  draining: boolean;
+}
+
+/** How many instances have been named. */
+export interface Names {
+  given: number;
+}
+
+export type Context = ActorContext<WorkerMessage>;

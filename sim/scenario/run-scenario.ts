@@ -1,0 +1,213 @@
+/** Runs a scenario: the actors of production over a direct link, fed by its streams of queries. */
+
+import { scalingBy } from '../cluster/scaling.ts';
+import { defaultStateRules } from '../../actors/domain/instance.ts';
+import type { QueryRequest } from '../../actors/domain/query.ts';
+import { reloadPolicy } from '../../actors/worker/behaviour.ts';
+import { splitRandom } from '../../runtime/random.ts';
+import { type NamedTensors, tensorOf } from '../../runtime/wire/tensors.ts';
+import { Cluster, type ClusterConfig, type SimGateway } from '../cluster/cluster.ts';
+import { arrivalTimes } from '../workloads/arrivals.ts';
+import { rateOf } from '../workloads/shape.ts';
+import { createZipf } from '../workloads/zipf.ts';
+import { Ledger } from './ledger.ts';
+import { Measures } from './measures.ts';
+import type { ScenarioReport } from './report.ts';
+import type { MachineGroup, Scenario, Stream } from './scenario.ts';
+
+/** A query and its answer on the way between gateway and worker, ms: one NATS hop each. */
+const hopMs = 0.2;
+/** Three beats of 250 ms. */
+const silentMs = 750;
+const secondMs = 1_000;
+
+export function runScenario(scenario: Scenario): ScenarioReport {
+  const { durationS, warmUpS } = scenario;
+  const measures = new Measures(durationS);
+  const ledger = new Ledger();
+  const cluster = new Cluster({
+    seed: scenario.seed,
+    simulation: { interleaving: 'fifo' },
+    network: { kind: 'direct', delayMs: hopMs, silentMs },
+    config: configOf(scenario),
+    variants: scenario.variants,
+    onAnswer: (_, answer) => {
+      measures.answered(cluster.nowMs() - warmUpS * secondMs, answer);
+    },
+  });
+  cluster.startController();
+  for (let at = 1; at <= scenario.gateways; at += 1) cluster.startGateway(`gateway-${String(at)}`);
+  for (const group of scenario.fleet) {
+    for (let at = 1; at <= group.count; at += 1) {
+      startMachine(cluster, scenario, group, `${group.name}-${String(at)}`, ledger, 0);
+    }
+  }
+  scheduleIncidents(cluster, scenario, ledger);
+  const startMs = warmUpS * secondMs;
+  const untilMs = startMs + durationS * secondMs;
+  scenario.load.forEach((stream, index) => {
+    feed(cluster, scenario, stream, index, measures);
+  });
+  sampleFleet(cluster, measures, startMs, untilMs);
+  let events = cluster.simulation.run(untilMs);
+  const machineUsd = ledger.usdBetween(startMs, untilMs);
+  const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
+  // What came just before the end still gets its answer.
+  events += cluster.simulation.run(untilMs + timeoutMaxMs + 1);
+  return measures.report(scenario, machineUsd, events);
+}
+
+function startMachine(
+  cluster: Cluster,
+  scenario: Scenario,
+  group: MachineGroup,
+  name: string,
+  ledger: Ledger,
+  startUpS: number,
+): void {
+  ledger.ordered(name, cluster.nowMs(), group.usdPerHour);
+  const start = (): void => {
+    cluster.startWorker({
+      name,
+      hardware: [
+        {
+          kind: group.hardware,
+          units: group.units,
+          memoryBytes: group.memoryBytes,
+          costUsdPerUnitHour: group.usdPerHour / group.units,
+        },
+      ],
+      engine: {
+        spread: scenario.spread,
+        interference: scenario.interference,
+        answer: () => noOutputs,
+      },
+    });
+  };
+  if (startUpS === 0) start();
+  else cluster.simulation.clock.schedule(startUpS * secondMs, start);
+}
+
+/** Outputs are not what a scenario is about. */
+const noOutputs: NamedTensors = {};
+
+function scheduleIncidents(cluster: Cluster, scenario: Scenario, ledger: Ledger): void {
+  for (const { atS, crash, backAfterS } of scenario.incidents) {
+    const group = scenario.fleet.find(({ name }) => crash.startsWith(`${name}-`));
+    cluster.simulation.clock.schedule((scenario.warmUpS + atS) * secondMs, () => {
+      cluster.crash(crash);
+      ledger.ended(crash, cluster.nowMs());
+      if (backAfterS === undefined || group === undefined) return;
+      cluster.simulation.clock.schedule(backAfterS * secondMs, () => {
+        startMachine(cluster, scenario, group, crash, ledger, group.startUpS);
+      });
+    });
+  }
+}
+
+/** Queries of one stream, each scheduling the next; its warm-up has the rate it begins with. */
+function feed(
+  cluster: Cluster,
+  scenario: Scenario,
+  stream: Stream,
+  index: number,
+  measures: Measures,
+): void {
+  const { seed, durationS, warmUpS } = scenario;
+  const { clock } = cluster.simulation;
+  const warmUpMs = warmUpS * secondMs;
+  const rate = rateOf(stream.shape, durationS * secondMs, seed + index);
+  const times = arrivalTimes(
+    (timeMs) => rate(Math.max(0, timeMs - warmUpMs)),
+    stream.arrivals,
+    warmUpMs + durationS * secondMs,
+    splitRandom(seed, `arrivals ${String(index)}`),
+  );
+  const requests = requestsOf(stream, splitRandom(seed, `queries ${String(index)}`));
+  const gateways = [...cluster.gateways.values()];
+  const tenant = { name: stream.tenant, tenant: stream.tenant };
+  let count = 0;
+  const next = (): void => {
+    const { value: atMs, done } = times.next();
+    if (done === true) return;
+    clock.schedule(atMs - clock.nowMs(), () => {
+      measures.asked(atMs - warmUpMs);
+      const { desk } = gateways[count % gateways.length] as SimGateway;
+      count += 1;
+      desk.submit(`${String(index)}-${String(count)}`, requests(), tenant);
+      next();
+    });
+  };
+  next();
+}
+
+/** A request is the same object whenever the same is asked: nobody writes to it. */
+function requestsOf(stream: Stream, random: () => number): () => QueryRequest {
+  const of = (selector: QueryRequest['selector']): QueryRequest => ({
+    id: '',
+    selector,
+    slo: { latencyMs: stream.latencyMs, accuracyMin: stream.accuracyMin },
+    onMiss: stream.onMiss,
+    timeoutMs: stream.timeoutMs,
+    priority: 0,
+    inputs: simulatedInputs,
+    outputs: undefined,
+  });
+  if (stream.task !== undefined) {
+    const only = of({ by: 'task', task: stream.task, dataset: undefined });
+    return () => only;
+  }
+  const requests = stream.architectures.map((architecture) =>
+    of({ by: 'architecture', architecture }),
+  );
+  const draw = createZipf(requests.length, stream.zipf, random);
+  return () => requests[draw()] as QueryRequest;
+}
+
+/** What every simulated variant takes; see `simulatedSignature`. */
+const simulatedInputs: NamedTensors = { x: tensorOf('FP32', [1, 1], new Float32Array(1)) };
+
+function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, untilMs: number): void {
+  const { clock } = cluster.simulation;
+  clock.schedule(fromMs, () => {
+    for (const { engine } of cluster.workers.values()) engine.takeBusyMs();
+  });
+  for (let atMs = fromMs; atMs < untilMs; atMs += secondMs) {
+    clock.schedule(atMs + secondMs - 0.001, () => {
+      let busyMs = 0;
+      let units = 0;
+      let instances = 0;
+      for (const { engine, settings } of cluster.workers.values()) {
+        busyMs += engine.takeBusyMs();
+        units += settings.hardware.reduce((sum, hardware) => sum + hardware.units, 0);
+        instances += engine.loaded.length;
+      }
+      const utilisation = units === 0 ? 0 : busyMs / (units * secondMs);
+      measures.sampled(atMs - fromMs, { utilisation, instances, workers: cluster.workers.size });
+    });
+  }
+}
+
+/** The limits of production (`nodes/config.ts`), wide enough for the largest scenario. */
+function configOf(scenario: Scenario): ClusterConfig {
+  return {
+    controller: { mailboxMax: 10_000, nodesMax: 10_000 },
+    dispatcher: {
+      ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
+      ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * hopMs, explainedMax: 0 },
+      selection: scenario.selection,
+    },
+    worker: {
+      ...{ mailboxMax: 20_000, instancesMax: 256, baseMemoryBytes: 200 * 1024 * 1024 },
+      preload: scenario.preload,
+      reload: reloadPolicy,
+      ...{ evictAfterMs: 10_000, heldMax: 1_000 },
+      scaling: scalingBy(scenario.scaling),
+      instance: {
+        ...{ queueMax: 2_000, mailboxMax: 4_000, hangMs: 10_000, hangFactor: 50 },
+        batching: scenario.batching,
+      },
+      monitor: { windowMs: 1_000, reportMs: 250, rules: defaultStateRules, mailboxMax: 10_000 },
+    },
+  };
+}

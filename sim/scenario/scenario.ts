@@ -1,0 +1,69 @@
+/** A scenario as data: what is simulated. `sim/command/read-scenario.ts` reads it from YAML. */
+
+import type { HardwareKind } from '../../actors/domain/hardware.ts';
+import type { Variant } from '../../actors/domain/variant.ts';
+import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
+import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
+import type { SelectionPolicyName } from '../../actors/policy/selection/index.ts';
+import type { Arrivals } from '../workloads/arrivals.ts';
+import type { Shape } from '../workloads/shape.ts';
+
+/** So many machines alike, each with one worker. */
+export interface MachineGroup {
+  readonly name: string;
+  readonly hardware: HardwareKind;
+  readonly count: number;
+  /** Cores, or devices of an accelerator, of each. */
+  readonly units: number;
+  readonly memoryBytes: number;
+  /** Of a whole machine. */
+  readonly usdPerHour: number;
+  /** From its order to its joining, s; it is paid for from its order on. */
+  readonly startUpS: number;
+}
+
+/** One stream of queries. */
+export interface Stream {
+  readonly shape: Shape;
+  readonly arrivals: Arrivals;
+  readonly task: string | undefined;
+  /** Queries name an architecture of these, the first most often. */
+  readonly architectures: readonly string[];
+  readonly zipf: number;
+  readonly latencyMs: number | undefined;
+  readonly accuracyMin: number | undefined;
+  readonly onMiss: 'best-effort' | 'reject';
+  readonly timeoutMs: number;
+  readonly tenant: string;
+}
+
+export interface Incident {
+  readonly atS: number;
+  /** `cpu-1`: the first machine of the group `cpu`. */
+  readonly crash: string;
+  /** Undefined: it does not come back. */
+  readonly backAfterS: number | undefined;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly about: string;
+  readonly seed: number;
+  readonly durationS: number;
+  /** Not counted: what the system takes to load its first variants. */
+  readonly warmUpS: number;
+  readonly gateways: number;
+  readonly fleet: readonly MachineGroup[];
+  readonly variants: readonly Variant[];
+  /** Instances that every worker keeps, by variant. */
+  readonly preload: Readonly<Record<string, number>>;
+  readonly load: readonly Stream[];
+  readonly incidents: readonly Incident[];
+  readonly selection: SelectionPolicyName;
+  readonly batching: BatchPolicyName;
+  readonly scaling: ScalingPolicyName;
+  /** How far execution times are from the profile's, as a share. */
+  readonly spread: number;
+  /** By how much each other batch on the same machine slows a batch, as a share. */
+  readonly interference: number;
+}

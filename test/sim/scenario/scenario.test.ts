@@ -1,0 +1,116 @@
+/** Scenarios: read strictly, run the same way twice, and come to what can be worked out by hand. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect } from 'chai';
+
+import { ConfigInvalid } from '../../../runtime/errors.ts';
+import { imageClassifiers } from '../../../sim/profiles/image-classifiers.ts';
+import { readScenario } from '../../../sim/command/read-scenario.ts';
+import { listScenarios } from '../../../sim/command/simulate.ts';
+import { chartOf } from '../../../sim/scenario/chart.ts';
+import { runScenario } from '../../../sim/scenario/run-scenario.ts';
+
+const plain = `
+name: plain
+durationS: 20
+fleet: [{ name: cpu, count: 2, units: 2, memory: 4GiB, usdPerHour: 3.6 }]
+variants:
+  - { id: v, architecture: a, task: t, accuracy: 90, loadMs: 100, memory: 64MiB,
+      latencyMs: { 1: 10, 4: 40 } }
+load:
+  - { shape: { kind: constant, qps: 30 }, task: t, latencyMs: 200 }
+`;
+
+describe('a scenario', () => {
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'infaas-scenario-'));
+  });
+
+  after(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  function written(text: string): string {
+    const file = join(folder, 'scenario.yaml');
+    writeFileSync(file, text);
+    return file;
+  }
+
+  it('serves what it should, and costs what its machines cost', () => {
+    const report = runScenario(readScenario(written(plain)));
+    expect(report.queries).to.be.closeTo(600, 6 * Math.sqrt(600));
+    expect(report.served).to.equal(report.queries);
+    expect(report.violations).to.be.below(0.02);
+    expect(report.accuracyMean).to.be.closeTo(90, 1e-9);
+    // Two machines at $3.6 an hour for 20 s.
+    expect(report.machineUsd).to.be.closeTo(0.04, 1e-9);
+    // 30 queries a second of 10 ms each, on four cores.
+    expect(report.utilisation).to.be.closeTo(0.075, 0.02);
+    expect(report.latencyMs.p50).to.be.within(10, 20);
+    expect(chartOf(report)).to.match(/^<svg [\s\S]*<\/svg>\n$/);
+  });
+
+  it('goes the same way for the same seed, and another for another', () => {
+    const file = written(plain);
+    const first = runScenario(readScenario(file, 7));
+    expect(runScenario(readScenario(file, 7))).to.deep.equal(first);
+    expect(runScenario(readScenario(file, 8))).to.not.deep.equal(first);
+  });
+
+  it('goes on when a machine is lost, and pays only for what runs', () => {
+    const incident = 'incidents: [{ atS: 10, crash: cpu-1 }]';
+    const report = runScenario(readScenario(written(`${plain}${incident}\n`)));
+    expect(report.served).to.be.above(0.97 * report.queries);
+    expect(report.machineUsd).to.be.closeTo(0.03, 1e-9);
+    expect(report.seconds[15]?.workers).to.equal(1);
+  });
+
+  it('places a variant only where its kind of hardware is', () => {
+    const mixed = plain
+      .replace('}]', '}, { name: gpu, hardware: cuda, units: 1, memory: 8GiB, usdPerHour: 1 }]')
+      .replace('id: v,', 'id: v, hardware: cuda,');
+    const report = runScenario(readScenario(written(mixed)));
+    expect(report.refusals).to.deep.equal({});
+    expect(report.served).to.equal(report.queries);
+  });
+
+  const mistakes: readonly (readonly [string, string, RegExp])[] = [
+    ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
+    ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
+    ['an unknown shape', plain.replace('constant', 'wavy'), /shape/],
+    ['a task nobody serves', plain.replace('task: t, latencyMs: 200', 'task: u'), /task "u"/],
+    ['no target at all', plain.replace('task: t, latencyMs: 200', 'zipf: 1'), /task or arch/],
+    ['an unknown profile', `${plain}profiles: [resnet]\n`, /no profile "resnet"; known/],
+    ['a machine that is not there', `${plain}incidents: [{ atS: 1, crash: cpu-3 }]\n`, /cpu-3/],
+    ['no YAML', '{', /cannot read/],
+  ];
+  for (const [what, text, message] of mistakes) {
+    it(`is refused with ${what}, said where`, () => {
+      expect(() => readScenario(written(text))).to.throw(ConfigInvalid, message);
+    });
+  }
+});
+
+describe('the scenarios that come along', () => {
+  it('can be read, and say what they are about', () => {
+    const scenarios = listScenarios('examples/scenarios');
+    expect(scenarios).to.have.length.above(2);
+    for (const { about } of scenarios) expect(about).to.not.equal('');
+  });
+});
+
+describe('the built-in profiles', () => {
+  it('are of at least 22 architectures and 175 variants, as different as the paper says', () => {
+    const variants = imageClassifiers();
+    const architectures = new Set(variants.map(({ architecture }) => architecture));
+    expect(architectures.size).to.be.at.least(22);
+    expect(new Set(variants.map(({ id }) => id)).size).to.be.at.least(175);
+    const memory = variants.map(({ profile }) => profile.memoryBytes);
+    expect(Math.max(...memory) / Math.min(...memory)).to.be.above(10);
+  });
+});
