@@ -6,7 +6,7 @@ const count = z.int().min(1);
 const milliseconds = z.number().positive();
 const MiB = 1024 ** 2;
 
-export const registrarConfigSchema = z.object({
+export const registrarConfigSchema = z.strictObject({
   /** Registrations at once; models of different ones take turns in the lab. */
   registrationsMax: count.default(16),
   /** Time for measuring the variant that is to serve soon. */

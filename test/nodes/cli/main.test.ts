@@ -12,6 +12,8 @@ const listed = [
   'controller',
   'worker',
   'gateway',
+  'register',
+  'unregister',
   'agent',
   'tasks',
   'architectures',
