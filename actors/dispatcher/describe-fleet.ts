@@ -12,18 +12,38 @@ import type {
   VariantDescription,
   WorkerDescription,
 } from '../domain/fleet-description.ts';
-import type { FleetIndex, IndexedVariant } from './fleet-index.ts';
+import type { Candidates, FleetIndex, IndexedVariant } from './fleet-index.ts';
+import type { WantedDescription } from './protocol.ts';
 
-export function describeFleet(index: FleetIndex): FleetDescription {
+/** What is not wanted is empty. */
+export function describeFleet(index: FleetIndex, wanted?: WantedDescription): FleetDescription {
+  const wants = (part: keyof FleetDescription): boolean => wanted?.parts.includes(part) ?? true;
+  const architectures = architecturesOf(index, wanted?.architecture);
   return {
-    tasks: [...index.datasets.keys()].map((task) => describeTask(index, task)),
-    architectures: [...index.architectures].map(([name, { variants }]) =>
-      describeArchitecture(name, variants),
-    ),
-    variants: [...index.variants.values()].map(describeIndexed),
-    workers: describeWorkers(index),
-    instances: describeInstances(index),
+    tasks: wants('tasks')
+      ? [...index.datasets.keys()].map((task) => describeTask(index, task))
+      : [],
+    architectures: wants('architectures')
+      ? architectures.map(([name, { variants }]) => describeArchitecture(name, variants))
+      : [],
+    variants: wants('variants') ? variantsOf(index, wanted?.architecture).map(describeIndexed) : [],
+    workers: wants('workers') ? describeWorkers(index) : [],
+    instances: wants('instances') ? describeInstances(index) : [],
   };
+}
+
+function variantsOf(index: FleetIndex, only: string | undefined): readonly IndexedVariant[] {
+  if (only === undefined) return [...index.variants.values()];
+  return index.architectures.get(only)?.variants ?? [];
+}
+
+function architecturesOf(
+  { architectures }: FleetIndex,
+  only: string | undefined,
+): readonly (readonly [string, Candidates])[] {
+  if (only === undefined) return [...architectures];
+  const candidates = architectures.get(only);
+  return candidates === undefined ? [] : [[only, candidates]];
 }
 
 function describeTask(index: FleetIndex, task: string): TaskDescription {

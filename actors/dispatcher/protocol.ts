@@ -77,6 +77,12 @@ export interface QuoteQuery {
   readonly replyTo: Ref<GatewayMessage>;
 }
 
+/** A registry of thousands is not described for the sake of one line of it. */
+export interface WantedDescription {
+  readonly parts: readonly (keyof FleetDescription)[];
+  readonly architecture?: string | undefined;
+}
+
 export type DispatcherMessage =
   | SubmitQuery
   | ExplainQuery
@@ -94,6 +100,8 @@ export type DispatcherMessage =
   | {
       readonly type: 'dispatcher.describe-fleet';
       readonly requestId: string;
+      /** All, and of all architectures, where it is left out. */
+      readonly wanted?: WantedDescription | undefined;
       readonly principal: Principal;
       readonly replyTo: Ref<GatewayMessage>;
     }

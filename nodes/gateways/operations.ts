@@ -120,8 +120,16 @@ export function askOf(asked: Consultation, envelope: ConsultEnvelope): Dispatche
       return { type: 'dispatcher.quote-query', ...envelope, asked: query, batch };
     }
     default:
-      return { type: 'dispatcher.describe-fleet', ...envelope };
+      return {
+        ...{ type: 'dispatcher.describe-fleet', ...envelope },
+        wanted: { parts: partsFor(asked.op), architecture: asked.filters.architecture },
+      };
   }
+}
+
+/** Instances are filtered by what their variants are. */
+function partsFor(op: FleetOperation): readonly FleetOperation[] {
+  return op === 'instances' ? ['instances', 'variants'] : [op];
 }
 
 function parseExplain(value: JsonObject, envelope: ReadonlySet<string>): ParsedConsultation {

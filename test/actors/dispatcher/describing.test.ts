@@ -2,16 +2,17 @@
 
 import { expect } from 'chai';
 
-import type { GatewayMessage } from '../../../actors/dispatcher/protocol.ts';
+import type { GatewayMessage, WantedDescription } from '../../../actors/dispatcher/protocol.ts';
 import type { FleetDescription } from '../../../actors/domain/fleet-description.ts';
 import { localPrincipal } from '../../../actors/domain/principal.ts';
 import { DispatcherStage, gatewayRef } from '../../support/dispatcher-stage.ts';
 import { mebibyte, statefulSignature, variantOf } from '../../support/variants.ts';
 
-function describeBy(stage: DispatcherStage): FleetDescription {
+function describeBy(stage: DispatcherStage, wanted?: WantedDescription): FleetDescription {
   stage.send({
     type: 'dispatcher.describe-fleet',
     requestId: 'r1',
+    wanted,
     principal: localPrincipal,
     replyTo: gatewayRef,
   });
@@ -30,6 +31,16 @@ describe('the description of the fleet', () => {
   );
   stage.report('w1', { 'small-1': { state: 'loading' }, 'large-1': { rateQps: 7, queued: 2 } }, 4);
   const description = describeBy(stage);
+
+  it('holds what is wanted alone, of one architecture where one is named', () => {
+    const some = describeBy(stage, { parts: ['variants'], architecture: 'small' });
+    expect(some.variants.map(({ name }) => name)).to.deep.equal(['small']);
+    expect({ ...some, variants: [] }).to.deep.equal({
+      ...{ tasks: [], architectures: [], variants: [], workers: [], instances: [] },
+    });
+    const none = describeBy(stage, { parts: ['architectures'], architecture: 'nobody' });
+    expect(none.architectures).to.deep.equal([]);
+  });
 
   it('names each task with its datasets, their architectures and accuracies', () => {
     const [pairs] = description.tasks.filter(({ name }) => name === 'pairs');
