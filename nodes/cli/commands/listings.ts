@@ -2,6 +2,8 @@
  * `infaas tasks`, `architectures`, `variants`, `workers`, `instances`: what is there, as tables.
  */
 
+import { writeFileSync } from 'node:fs';
+
 import type { Command } from 'commander';
 
 import type {
@@ -14,7 +16,7 @@ import type {
 import { nearestName } from '../../../actors/domain/nearest-name.ts';
 import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
 import { addConnectionOptions, addJsonOption, chooseSystem } from '../client-options.ts';
-import { CommandFailed } from '../errors.ts';
+import { CommandFailed, UsageError } from '../errors.ts';
 import {
   formatBytes,
   formatMs,
@@ -26,6 +28,10 @@ import {
 } from '../format.ts';
 import type { FleetFilters, System } from '../system.ts';
 import { type Column, formatTable } from '../table.ts';
+
+interface VariantOptions extends FleetFilters {
+  readonly chart?: string;
+}
 
 interface Listing<Row> {
   /** The key of the rows in `--json`. */
@@ -265,14 +271,27 @@ export const addArchitecturesCommand: AddCommand = (program, cli) => {
 export const addVariantsCommand: AddCommand = (program, cli) => {
   listingCommand(program, variantListing, 'list variants: accuracy, latency, memory, cost, state')
     .argument('[architecture]', 'only those of this architecture')
-    .addHelpText('after', examples('infaas variants', 'infaas variants cnn-small --json'))
-    .action((architecture: string | undefined, _options: unknown, command: Command) =>
+    .option('--task <task>', 'only those of this task')
+    .option('--dataset <dataset>', 'only those of this dataset')
+    .option('--chart <file.svg>', 'draw accuracy against latency, with the Pareto front')
+    .addHelpText(
+      'after',
+      examples(
+        'infaas variants',
+        'infaas variants cnn-small --json',
+        'infaas variants --task digit-classification --chart digits.svg',
+      ),
+    )
+    .action((architecture: string | undefined, options: VariantOptions, command: Command) =>
       list(cli, command, variantListing, async (system) => {
-        const variants = await system.variants(architecture === undefined ? {} : { architecture });
+        const named = architecture === undefined ? {} : { architecture };
+        const variants = await system.variants({ ...filtersOf(options), ...named });
+        if (variants.length === 0) await refuseUnknownFilter(system, options);
         if (architecture !== undefined && variants.length === 0) {
           const known = (await system.architectures()).map(({ name }) => name);
           throw unknownName('architecture', architecture, known);
         }
+        if (options.chart !== undefined) await drawChart(cli, options.chart, variants);
         return variants;
       }),
     );
@@ -293,6 +312,23 @@ export const addInstancesCommand: AddCommand = (program, cli) => {
       list(cli, command, instanceListing, (system) => system.instances()),
     );
 };
+
+/** Of one task only: accuracies of different tasks are no matter of more or less. */
+async function drawChart(
+  cli: Cli,
+  file: string,
+  variants: readonly VariantDescription[],
+): Promise<void> {
+  const tasks = new Set(variants.map(({ task, dataset }) => `${task}, ${dataset}`));
+  const [title] = tasks;
+  if (title === undefined || tasks.size > 1) {
+    const known = [...tasks].join('; ') || 'none';
+    throw new UsageError(`--chart draws one task and dataset: give --task; there are ${known}`);
+  }
+  const { accuracyChart } = await import('../accuracy-chart.ts');
+  writeFileSync(file, accuracyChart(title, variants));
+  cli.terminal.err(`the chart is in ${file}`);
+}
 
 /** Nothing was found: because there is nothing, or because of a name that is none. */
 async function refuseUnknownFilter(system: System, { task, dataset }: FleetFilters): Promise<void> {
