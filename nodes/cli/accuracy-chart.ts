@@ -111,7 +111,7 @@ function axes({ x, y, times, accuracies }: Scale): string[] {
     ),
     `<text x="${(left + right) / 2}" y="${bottom + 40}" text-anchor="middle">` +
       'latency at batch 1, ms (logarithmic)</text>',
-    `<text x="${left - 8}" y="${top - 12}" text-anchor="end">accuracy, %</text>`,
+    `<text x="12" y="${top - 12}">accuracy, %</text>`,
   ];
 }
 
