@@ -1,7 +1,7 @@
 /**
  * The decisions on recent queries, for `explain`: a ring of slots in memory, the oldest written
  * over first. It is written for every query, so a slot keeps references and numbers, no tensors,
- * and allocates nothing that lives long; a description is made when somebody asks.
+ * and answers without their outputs; a description is made when somebody asks.
  */
 
 import type { Attempt, Explanation } from '../domain/explanation.ts';

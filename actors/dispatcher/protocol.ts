@@ -42,7 +42,7 @@ export type GatewayMessage =
 /** What a query could be served with at this moment. */
 export interface Readiness {
   readonly type: 'gateway.readiness-reported';
-  /** Workers that can be reached: without the bus only those of this process. */
+  /** Workers that can be reached: without the bus only those of this node. */
   readonly workers: number;
   readonly variants: number;
   readonly busConnected: boolean;

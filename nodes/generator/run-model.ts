@@ -12,26 +12,7 @@ import {
   type Tensor,
   typedArrayOf,
 } from '../../runtime/wire/tensors.ts';
-
-const types: Readonly<Record<Datatype, OnnxTensor.Type>> = {
-  BOOL: 'bool',
-  UINT8: 'uint8',
-  UINT16: 'uint16',
-  UINT32: 'uint32',
-  UINT64: 'uint64',
-  INT8: 'int8',
-  INT16: 'int16',
-  INT32: 'int32',
-  INT64: 'int64',
-  FP16: 'float16',
-  FP32: 'float32',
-  FP64: 'float64',
-  BYTES: 'string',
-};
-
-const datatypes = new Map<string, Datatype>(
-  Object.entries(types).map(([datatype, type]) => [type, datatype as Datatype]),
-);
+import { datatypeOf, tensorTypes } from '../engine/tensor-types.ts';
 
 /**
  * The outputs for each sample, by the graph's names; `see` is called with them instead of keeping
@@ -65,7 +46,7 @@ async function runOnce(session: InferenceSession, sample: NamedTensors): Promise
   const results = await session.run(feeds);
   const outputs: Record<string, Tensor> = {};
   for (const [name, tensor] of Object.entries(results)) {
-    const datatype = datatypes.get(tensor.type);
+    const datatype = datatypeOf(tensor.type);
     // A sequence or a type without a name here cannot be compared, and is not.
     if (datatype !== undefined) outputs[name] = fromOnnx(tensor, datatype);
   }
@@ -78,7 +59,7 @@ function toOnnx(tensor: Tensor): OnnxTensor {
     return new OnnxTensor('string', texts, tensor.shape);
   }
   const elements = typedArrayOf(tensor);
-  return new OnnxTensor(types[tensor.datatype], elements as OnnxTensor['data'], tensor.shape);
+  return new OnnxTensor(tensorTypes[tensor.datatype], elements as OnnxTensor['data'], tensor.shape);
 }
 
 function fromOnnx(tensor: OnnxTensor, datatype: Datatype): Tensor {

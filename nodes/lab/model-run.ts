@@ -18,12 +18,12 @@ import {
 } from '../engine/feeds.ts';
 import type { GraphTensor, RanReply, SessionSettings } from '../engine/messages.ts';
 import {
-  datatypeOf,
   type LaneSession,
   runSession,
   sessionOptions,
   type SessionOutput,
 } from '../engine/session.ts';
+import { datatypeOf } from '../engine/tensor-types.ts';
 import { ModelRefused } from './errors.ts';
 import type { ModelFit } from './messages.ts';
 

@@ -6,7 +6,6 @@ import type {
   GatewayMessage,
   Readiness,
 } from '../../actors/dispatcher/protocol.ts';
-import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { Ref } from '../../runtime/actor.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
@@ -76,11 +75,13 @@ export function heardOf(
 /** Opened when the dispatcher can have something to say: the node has joined, models are known. */
 export async function openGateways(
   node: Node,
-  { dispatcher, desks }: DispatcherPart,
+  part: DispatcherPart,
   settings: ListenSettings,
 ): Promise<GatewayPart> {
+  const { dispatcher, desks } = part;
   const { host, config, clock, log, metrics } = node;
-  await hasStarted(node, dispatcher);
+  // Else its start would tell gateways that it lost what they have only just handed in.
+  await heardOf(node, part, 0);
   const options: GatewayOptions = {
     ...{ host, clock, log, metrics, dispatcher, desks },
     newQueryId: createQueryIds(node),
@@ -115,20 +116,6 @@ export async function openGateways(
       await Promise.all([http.close(), service?.close()]);
     },
   };
-}
-
-/** Else its start would tell gateways that it lost what they have only just handed in. */
-function hasStarted({ host }: Node, dispatcher: Ref<DispatcherMessage>): Promise<void> {
-  return new Promise((resolve) => {
-    const replyTo = host.port<GatewayMessage>('dispatcher-started', () => {
-      host.closePort(replyTo);
-      resolve();
-    });
-    host.tell(dispatcher, {
-      ...{ type: 'dispatcher.describe-fleet', requestId: 'started' },
-      ...{ principal: localPrincipal, replyTo },
-    });
-  });
 }
 
 /** Unique in the system: the node's name and life, and a counter. */

@@ -39,6 +39,7 @@ describe('the data folder of a system', function () {
   });
 
   it('ends the start with an error where it cannot be made', async function () {
+    // Elsewhere there is no folder that not even root can write to.
     if (process.platform !== 'linux') this.skip();
     data = '/proc/infaas-none';
     const failure = await failureOf(up());

@@ -251,6 +251,7 @@ describe('the ONNX engine', function () {
   });
 
   it('gives back the memory of what it unloads', async function () {
+    // It reads /proc.
     if (process.platform !== 'linux') this.skip();
     const pid = driver.engine.pids()[0] ?? 0;
     const cycle = async (): Promise<void> =>
