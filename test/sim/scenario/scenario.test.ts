@@ -57,9 +57,9 @@ describe('a scenario', () => {
 
   it('goes the same way for the same seed, and another for another', () => {
     const file = written(plain);
-    const first = runScenario(readScenario(file, 7));
-    expect(runScenario(readScenario(file, 7))).to.deep.equal(first);
-    expect(runScenario(readScenario(file, 8))).to.not.deep.equal(first);
+    const first = runScenario(readScenario(file, { seed: 7 }));
+    expect(runScenario(readScenario(file, { seed: 7 }))).to.deep.equal(first);
+    expect(runScenario(readScenario(file, { seed: 8 }))).to.not.deep.equal(first);
   });
 
   it('goes on when a machine is lost, and pays only for what runs', () => {
@@ -77,6 +77,15 @@ describe('a scenario', () => {
     const report = runScenario(readScenario(written(mixed)));
     expect(report.refusals).to.deep.equal({});
     expect(report.served).to.equal(report.queries);
+  });
+
+  it('is played by the policy it names, or by the one asked for', () => {
+    const paper = readScenario(written(`${plain}policy: infaas-paper\nbatching: single\n`));
+    expect(paper).to.include({ policy: 'infaas-paper', selection: 'infaas-paper' });
+    expect(paper.batching).to.equal('single');
+    const asked = readScenario(written(`${plain}selection: random\n`), { policy: 'round-robin' });
+    expect(asked).to.include({ policy: 'round-robin', selection: 'round-robin' });
+    expect(runScenario(asked).policy).to.equal('round-robin');
   });
 
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
