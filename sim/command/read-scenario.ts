@@ -23,7 +23,7 @@ import { selectionPolicies } from '../../actors/policy/selection/index.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
 import { variantOfPoints } from '../profiles/simulated-variant.ts';
-import type { Scenario, Stream } from '../scenario/scenario.ts';
+import type { MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
 import type { Shape } from '../workloads/shape.ts';
 
 const qps = z.number().min(0).max(1_000_000);
@@ -89,7 +89,10 @@ const hardware = z.enum(['cpu', 'cuda', 'webgpu']);
 const machines = z.strictObject({
   name,
   hardware: hardware.default('cpu'),
-  count: z.int().min(1).max(10_000).default(1),
+  count: z.int().min(0).max(10_000).default(1),
+  /** By default there are as many as there are at the start. */
+  min: z.int().min(0).max(10_000).optional(),
+  max: z.int().min(1).max(10_000).optional(),
   units: z.int().min(1).max(1_024),
   memory,
   usdPerHour: z.number().min(0),
@@ -169,7 +172,7 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
   return {
     ...written,
     seed: seed ?? written.seed,
-    fleet: written.fleet.map(({ memory: memoryBytes, ...group }) => ({ ...group, memoryBytes })),
+    fleet: written.fleet.map((group) => groupOf(group, file)),
     variants,
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
     incidents: written.incidents.map(({ atS, crash, backAfterS }) => {
@@ -182,6 +185,18 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
     scaling: parts.scaling ?? policy.scaling,
     fleetPolicy: parts.fleetPolicy ?? policy.fleet,
   };
+}
+
+function groupOf(
+  { memory: memoryBytes, ...group }: z.infer<typeof machines>,
+  file: string,
+): MachineGroup {
+  const { name: called, count, min = count, max = Math.max(1, count) } = group;
+  if (min > count || count > max) {
+    const what = `${String(count)} machines is not between ${String(min)} and ${String(max)}`;
+    throw new ConfigInvalid(`${file}, fleet, ${called}: ${what}`, file);
+  }
+  return { ...group, memoryBytes, min, max };
 }
 
 /** Those that some machine of the fleet can run. */

@@ -14,7 +14,10 @@ import type { Shape } from '../workloads/shape.ts';
 export interface MachineGroup {
   readonly name: string;
   readonly hardware: HardwareKind;
+  /** At the start; the fleet-autoscaler may go from `min` to `max` of them. */
   readonly count: number;
+  readonly min: number;
+  readonly max: number;
   /** Cores, or devices of an accelerator, of each. */
   readonly units: number;
   readonly memoryBytes: number;
