@@ -9,6 +9,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** Latencies are counted in buckets this much wider one than the last: within 1 %. */
 const bucketGrowth = 1.01;
 const bucketMinMs = 0.01;
+const logOfGrowth = Math.log(bucketGrowth);
 
 export class Measures {
   private readonly seconds: Writable<Second>[];
@@ -100,5 +101,5 @@ export class Measures {
 
 function bucketOf(ms: number): number {
   if (ms <= bucketMinMs) return 0;
-  return Math.floor(Math.log(ms / bucketMinMs) / Math.log(bucketGrowth));
+  return Math.floor(Math.log(ms / bucketMinMs) / logOfGrowth);
 }

@@ -84,16 +84,19 @@ function feed(
   const gateways = [...cluster.gateways.values()];
   const tenant = { name: stream.tenant, tenant: stream.tenant };
   let count = 0;
-  const next = (): void => {
-    const { value: atMs, done } = times.next();
-    if (done === true) return;
-    clock.schedule(atMs - clock.nowMs(), () => {
-      measures.asked(atMs - warmUpMs);
+  // One event for all arrivals, each pushing it for the next.
+  const arrival = {
+    fire(): void {
+      measures.asked(clock.nowMs() - warmUpMs);
       const { desk } = gateways[count % gateways.length] as SimGateway;
       count += 1;
       desk.submit(`${String(index)}-${String(count)}`, requests(), tenant);
       next();
-    });
+    },
+  };
+  const next = (): void => {
+    const { value: atMs, done } = times.next();
+    if (done !== true) clock.push(Math.max(0, atMs - clock.nowMs()), arrival);
   };
   next();
 }
