@@ -17,7 +17,11 @@ import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
-import { storeConfigSchema } from './stores/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
@@ -131,6 +135,8 @@ export const configSchema = z.strictObject({
   generator: generatorConfigSchema.prefault({}),
   registrar: registrarConfigSchema.prefault({}),
   store: storeConfigSchema.prefault({}),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;
