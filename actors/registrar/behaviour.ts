@@ -10,6 +10,7 @@ import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { emptyFamily, type Family, withVariant } from '../domain/family.ts';
 import { queryError } from '../domain/outcome.ts';
+import type { Variant } from '../domain/variant.ts';
 import { objectionTo } from './check-variant.ts';
 import type { FamilyEvent, RegistrarMessage } from './protocol.ts';
 import {
@@ -21,6 +22,7 @@ import {
   type RegistrarOptions,
 } from './registering.ts';
 import { Registry } from './registry.ts';
+import { reprofileNext, resumeStale, takeDrift } from './reprofiling.ts';
 import { endRemoving, unregister } from './removal.ts';
 import { begin, endRecording, endStep, endSteps, passProgress } from './running.ts';
 
@@ -33,7 +35,11 @@ export function registrarSpec(options: RegistrarOptions): ActorSpec<Registering,
     behaviour: registrarBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.mailboxMax,
-    remoteTypes: ['registrar.register-family', 'registrar.unregister-family'],
+    remoteTypes: [
+      'registrar.register-family',
+      'registrar.unregister-family',
+      'registrar.drift-seen',
+    ],
   };
 }
 
@@ -46,7 +52,8 @@ function startRegistrar(options: RegistrarOptions, outside: Outside, ctx: Contex
   outside.askers.clear();
   return {
     ...{ options, outside, registry: new Registry(), early: [] },
-    ...{ running: new Map(), removing: new Map() },
+    ...{ running: new Map(), removing: new Map(), drifts: new Map() },
+    ...{ toReprofile: new Map(), reprofiled: new Map() },
   };
 }
 
@@ -69,15 +76,20 @@ function registrarBehaviour(
     case 'registrar.unregister-family':
       unregister(registering, message, ctx);
       return registering;
+    case 'registrar.drift-seen':
+      takeDrift(registering, message, ctx);
+      return registering;
     case 'registrar.step-progressed':
       passProgress(registering, message, ctx);
       return registering;
     case 'registrar.step-ended':
       endStep(registering, message, ctx);
+      reprofileNext(registering, ctx);
       return registering;
     case 'registrar.family-stored':
     case 'registrar.family-not-stored':
       endStoring(registering, message, ctx);
+      reprofileNext(registering, ctx);
       return registering;
     case 'registrar.registry-changed':
       return takeRegistry(registering, message.families, ctx);
@@ -97,6 +109,7 @@ function takeRegistry(
   registering.registry = new Registry(families);
   const early = registering.early ?? [];
   registering.early = undefined;
+  resumeStale(registering, ctx);
   return early.reduce((state, message) => registrarBehaviour(state, message, ctx), registering);
 }
 
@@ -119,13 +132,22 @@ function registerReadyMade(
   const known = family?.variants.find(({ id }) => id === variant.id);
   // What was made of a file that somebody registered since is not undone by the next start.
   const isOurs = family?.sourceDigest !== undefined;
-  const changed = !isOurs && JSON.stringify(known) !== JSON.stringify(variant);
+  const changed = !isOurs && !isSame(known, variant);
   if (changed) {
     const grown = withVariant(family ?? emptyFamily(architecture), variant);
     registry.set(grown);
     ctx.tell(options.controller, { type: 'controller.record-family', family: grown });
   }
   ctx.tell(replyTo, { type: 'registrar.model-registered', variantId: variant.id, changed });
+}
+
+/** What was measured here, after a profile had become stale, is not undone by the next start. */
+function isSame(known: Variant | undefined, given: Variant): boolean {
+  const measured = known?.profile.provenance !== undefined && known.profile;
+  const { provenance } = given.profile;
+  const profile = measured !== false && provenance === undefined ? measured : given.profile;
+  const { stale } = known ?? {};
+  return JSON.stringify(known) === JSON.stringify({ ...given, profile, ...(stale && { stale }) });
 }
 
 function endStoring(registering: Registering, message: FamilyEvent, ctx: Context): void {

@@ -8,7 +8,9 @@ import type { ControllerMessage } from '../controller/protocol.ts';
 import type { Family } from '../domain/family.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { RegistrationProgress } from '../domain/registration.ts';
-import type { RegisterFamily, RegistrarMessage, UnregisterFamily } from './protocol.ts';
+import type { VariantId } from '../domain/variant.ts';
+import type { WorkerId } from '../domain/worker.ts';
+import type { DriftSeen, RegisterFamily, RegistrarMessage, UnregisterFamily } from './protocol.ts';
 import type { RegistrationConfig, Script } from './script.ts';
 import type { Registry } from './registry.ts';
 import type { StepCommand } from './steps-port.ts';
@@ -18,6 +20,9 @@ export interface RegistrarConfig extends RegistrationConfig {
   readonly registrationsMax: number;
   /** How long the store may take. */
   readonly storeMs: number;
+  /** A variant is not measured anew sooner than this after the last time, twice that next time. */
+  readonly reprofilePauseMs: number;
+  readonly reprofilePauseMaxMs: number;
   /** Files of variants that were replaced or removed may still be loading somewhere. */
   readonly collectAfterMs: number;
 }
@@ -59,6 +64,12 @@ export interface Registering {
   early: RegistrarMessage[] | undefined;
   readonly running: Map<string, Running>;
   readonly removing: Map<string, Removing>;
+  /** What each worker last told of its variants' profiles, and how long that holds. */
+  readonly drifts: Map<WorkerId, { readonly seen: DriftSeen; readonly untilMs: number }>;
+  /** Variants whose profiles are stale, and why. */
+  readonly toReprofile: Map<VariantId, string>;
+  /** When a variant was last found stale, and for how long it is let be. */
+  readonly reprofiled: Map<VariantId, { readonly atMs: number; readonly pauseMs: number }>;
   readonly outside: Outside;
 }
 

@@ -10,6 +10,7 @@ import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
 import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
+import type { Variant } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
 import { modelAutoscalerSpec } from '../model-autoscaler/behaviour.ts';
 import { monitorSpec } from '../monitor/behaviour.ts';
@@ -26,7 +27,7 @@ import {
 import type { WorkerMessage } from './protocol.ts';
 import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
-import type { Context, Names, WorkerOptions, Working } from './working.ts';
+import type { Context, Loaded, Names, WorkerOptions, Working } from './working.ts';
 
 export type { WorkerConfig, WorkerOptions } from './working.ts';
 
@@ -87,6 +88,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
       hardware: options.hardware,
       baseMemoryBytes: config.baseMemoryBytes,
       worker: ctx.self,
+      registrar: options.registrar,
       instanceRef: (path) => refOf(options.node, 0, path),
       config: config.monitor,
     }),
@@ -199,8 +201,17 @@ function takeRegistry(working: Working, message: RegistryChanged, ctx: Context):
     const variant = working.variants.get(loaded.variant.id);
     const isNewer = variant !== undefined && variant.file.sha256 !== loaded.variant.file.sha256;
     if (isNewer) renew(working, loaded, variant, ctx);
+    else if (variant !== undefined) takeProfile(loaded, variant, ctx);
   }
   loadWanted(working, ctx);
+}
+
+/** The same model, measured anew. */
+function takeProfile(loaded: Loaded, variant: Variant, ctx: Context): void {
+  const before = loaded.variant.profile;
+  loaded.variant = variant;
+  if (JSON.stringify(before) === JSON.stringify(variant.profile)) return;
+  ctx.tell(loaded.ref, { type: 'instance.profile-changed', variant });
 }
 
 function drain(working: Working, ctx: Context): void {
