@@ -76,7 +76,7 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     fleet: [
       {
         ...{ name: 'cpu', hardware: 'cpu', count: workers, units: 8, memoryBytes: 32 * 2 ** 30 },
-        ...{ usdPerHour: 0.384, startUpS: 0 },
+        ...{ usdPerHour: 0.384, startUpS: 0, countMax: workers },
       },
     ],
     variants: architectures.map((architecture) =>
@@ -94,6 +94,7 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
       },
     ],
     ...{ incidents: [], selection: 'cheapest', batching: 'adaptive', scaling: 'static' },
+    fleetPolicy: 'static',
     ...{ spread: 0, interference: 0 },
   };
 }

@@ -16,6 +16,8 @@ import {
 } from '../../actors/dispatcher/behaviour.ts';
 import type { DispatcherMessage } from '../../actors/dispatcher/protocol.ts';
 import type { Hardware } from '../../actors/domain/hardware.ts';
+import { type FleetConfig, fleetAutoscalerSpec } from '../../actors/fleet-autoscaler/behaviour.ts';
+import type { ProvisionerCommand } from '../../actors/fleet-autoscaler/protocol.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { type RegistrarConfig, registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { StepCommand } from '../../actors/registrar/steps-port.ts';
@@ -34,7 +36,7 @@ import { EngineModel, type EngineModelOptions } from '../engine-model.ts';
 import { createSimulation, type Simulation, type SimulationOptions } from '../sim-host.ts';
 import { StoreModel } from '../store-model.ts';
 import { type AnswerListener, GatewayDesk } from './gateway-desk.ts';
-import { controllerNode, controllerRef, joinSystem } from './joining.ts';
+import { controllerNode, controllerRef, fleetRef, joinSystem } from './joining.ts';
 import { Network, type NetworkOptions, type SimNode } from './network.ts';
 
 /** How each actor is made; a test may put a changed one in the place of any. */
@@ -53,6 +55,8 @@ export interface ClusterConfig {
   readonly controller: ControllerConfig;
   readonly dispatcher: DispatcherConfig;
   readonly worker: WorkerConfig;
+  /** Undefined: nobody adds or removes workers. */
+  readonly fleet?: FleetConfig | undefined;
 }
 
 export interface ClusterOptions {
@@ -63,6 +67,8 @@ export interface ClusterOptions {
   /** Registered before the system starts. */
   readonly variants: readonly Variant[];
   readonly storeWriteMs?: number;
+  /** Who rents machines for the fleet-autoscaler. */
+  readonly provisioner?: (node: SimNode) => Ref<ProvisionerCommand>;
   readonly specs?: Partial<SpecFactories>;
   readonly wrap?: SpecWrap;
   /** A process ended itself since another took over its name; it is gone when this is called. */
@@ -177,6 +183,10 @@ export class Cluster {
       ),
       'registrar',
     );
+    if (config.fleet !== undefined) {
+      const provisioner = this.options.provisioner?.(node);
+      host.spawn(fleetAutoscalerSpec({ config: config.fleet, provisioner }), 'fleet-autoscaler');
+    }
     node.remoting?.onNode((event) => {
       if (event.type === 'up') askToAttach(node, event.node);
     });
@@ -221,6 +231,7 @@ export class Cluster {
     });
     const spec = this.factories.worker({
       ...{ id: name, node: name, hardware, engine: engine.port, controller: controllerRef },
+      fleet: this.options.config.fleet === undefined ? undefined : fleetRef,
       epoch: () => host.epoch,
       config: this.options.config.worker,
     });

@@ -11,12 +11,13 @@ import { z } from 'zod';
 
 import type { Variant } from '../../actors/domain/variant.ts';
 import { batchPolicies } from '../../actors/policy/batching/index.ts';
+import { fleetPolicies } from '../../actors/policy/fleet/index.ts';
 import { scalingPolicies } from '../../actors/policy/scaling/index.ts';
 import { selectionPolicies } from '../../actors/policy/selection/index.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
 import { variantOfPoints } from '../profiles/simulated-variant.ts';
-import type { Scenario, Stream } from '../scenario/scenario.ts';
+import type { MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
 import type { Shape } from '../workloads/shape.ts';
 
 const qps = z.number().min(0).max(1_000_000);
@@ -82,7 +83,8 @@ const hardware = z.enum(['cpu', 'cuda', 'webgpu']);
 const machines = z.strictObject({
   name,
   hardware: hardware.default('cpu'),
-  count: z.int().min(1).max(10_000).default(1),
+  count: z.int().min(0).max(10_000).default(1),
+  countMax: z.int().min(0).max(10_000).optional(),
   units: z.int().min(1).max(1_024),
   memory,
   usdPerHour: z.number().min(0),
@@ -121,6 +123,7 @@ const scenarioSchema = z.strictObject({
   selection: z.enum(Object.keys(selectionPolicies) as [keyof typeof selectionPolicies]).optional(),
   batching: z.enum(Object.keys(batchPolicies) as [keyof typeof batchPolicies]).optional(),
   scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
+  fleetPolicy: z.enum(Object.keys(fleetPolicies) as [keyof typeof fleetPolicies]).optional(),
   spread: share.default(0.05),
   interference: share.default(0),
 });
@@ -149,7 +152,7 @@ function scenarioOf(written: Written, file: string, seed: number | undefined): S
   return {
     ...written,
     seed: seed ?? written.seed,
-    fleet: written.fleet.map(({ memory: memoryBytes, ...group }) => ({ ...group, memoryBytes })),
+    fleet: fleetOf(written, file),
     variants,
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
     incidents: written.incidents.map(({ atS, crash, backAfterS }) => {
@@ -159,7 +162,25 @@ function scenarioOf(written: Written, file: string, seed: number | undefined): S
     selection: written.selection ?? 'cheapest',
     batching: written.batching ?? 'adaptive',
     scaling: written.scaling ?? 'steady',
+    fleetPolicy: written.fleetPolicy ?? 'infaas-paper',
   };
+}
+
+function fleetOf({ fleet }: Written, file: string): MachineGroup[] {
+  const growing = new Set<string>();
+  return fleet.map(({ memory: memoryBytes, countMax, ...group }) => {
+    const { name: of, count, hardware: kind } = group;
+    if (countMax !== undefined && countMax < count) {
+      const what = `countMax ${String(countMax)} is below count ${String(count)}`;
+      throw new ConfigInvalid(`${file}, fleet "${of}": ${what}`, file);
+    }
+    if ((countMax ?? count) > count && growing.has(kind)) {
+      const what = `another group of ${kind} machines may grow; give countMax to one of them`;
+      throw new ConfigInvalid(`${file}, fleet "${of}": ${what}`, file);
+    }
+    if ((countMax ?? count) > count) growing.add(kind);
+    return { ...group, memoryBytes, countMax: countMax ?? count };
+  });
 }
 
 /** Those that some machine of the fleet can run. */

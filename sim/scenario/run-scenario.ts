@@ -1,7 +1,10 @@
 /** Runs a scenario: the actors of production over a direct link, fed by its streams of queries. */
 
-import { scalingBy } from '../cluster/scaling.ts';
+import { fleetBy, scalingBy } from '../cluster/scaling.ts';
 import { defaultStateRules } from '../../actors/domain/instance.ts';
+import type { FleetConfig } from '../../actors/fleet-autoscaler/behaviour.ts';
+import type { HardwareKind } from '../../actors/domain/hardware.ts';
+import type { FleetLimits } from '../../actors/policy/fleet/view.ts';
 import type { QueryRequest } from '../../actors/domain/query.ts';
 import { reloadPolicy } from '../../actors/worker/behaviour.ts';
 import { splitRandom } from '../../runtime/random.ts';
@@ -10,6 +13,7 @@ import { Cluster, type ClusterConfig, type SimGateway } from '../cluster/cluster
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
+import { Cloud } from './cloud.ts';
 import { Ledger } from './ledger.ts';
 import { Measures } from './measures.ts';
 import type { ScenarioReport } from './report.ts';
@@ -25,12 +29,21 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
   const ledger = new Ledger();
-  const cluster = new Cluster({
+  const cloud = new Cloud({
+    cluster: () => cluster,
+    ledger,
+    groups: scenario.fleet.filter(({ count, countMax }) => countMax > count),
+    start: (name, group) => {
+      startMachine(cluster, scenario, group, name);
+    },
+  });
+  const cluster: Cluster = new Cluster({
     seed: scenario.seed,
     simulation: { interleaving: 'fifo' },
     network: { kind: 'direct', delayMs: hopMs, silentMs },
     config: configOf(scenario),
     variants: scenario.variants,
+    provisioner: (node) => cloud.portOn(node),
     onAnswer: (_, answer) => {
       measures.answered(cluster.nowMs() - warmUpS * secondMs, answer);
     },
@@ -39,7 +52,9 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   for (let at = 1; at <= scenario.gateways; at += 1) cluster.startGateway(`gateway-${String(at)}`);
   for (const group of scenario.fleet) {
     for (let at = 1; at <= group.count; at += 1) {
-      startMachine(cluster, scenario, group, `${group.name}-${String(at)}`, ledger, 0);
+      const name = `${group.name}-${String(at)}`;
+      ledger.ordered(name, 0, group.usdPerHour);
+      startMachine(cluster, scenario, group, name);
     }
   }
   scheduleIncidents(cluster, scenario, ledger);
@@ -62,30 +77,23 @@ function startMachine(
   scenario: Scenario,
   group: MachineGroup,
   name: string,
-  ledger: Ledger,
-  startUpS: number,
 ): void {
-  ledger.ordered(name, cluster.nowMs(), group.usdPerHour);
-  const start = (): void => {
-    cluster.startWorker({
-      name,
-      hardware: [
-        {
-          kind: group.hardware,
-          units: group.units,
-          memoryBytes: group.memoryBytes,
-          costUsdPerUnitHour: group.usdPerHour / group.units,
-        },
-      ],
-      engine: {
-        spread: scenario.spread,
-        interference: scenario.interference,
-        answer: () => noOutputs,
+  cluster.startWorker({
+    name,
+    hardware: [
+      {
+        kind: group.hardware,
+        units: group.units,
+        memoryBytes: group.memoryBytes,
+        costUsdPerUnitHour: group.usdPerHour / group.units,
       },
-    });
-  };
-  if (startUpS === 0) start();
-  else cluster.simulation.clock.schedule(startUpS * secondMs, start);
+    ],
+    engine: {
+      spread: scenario.spread,
+      interference: scenario.interference,
+      answer: () => noOutputs,
+    },
+  });
 }
 
 /** Outputs are not what a scenario is about. */
@@ -99,7 +107,10 @@ function scheduleIncidents(cluster: Cluster, scenario: Scenario, ledger: Ledger)
       ledger.ended(crash, cluster.nowMs());
       if (backAfterS === undefined || group === undefined) return;
       cluster.simulation.clock.schedule(backAfterS * secondMs, () => {
-        startMachine(cluster, scenario, group, crash, ledger, group.startUpS);
+        ledger.ordered(crash, cluster.nowMs(), group.usdPerHour);
+        cluster.simulation.clock.schedule(group.startUpS * secondMs, () => {
+          startMachine(cluster, scenario, group, crash);
+        });
       });
     });
   }
@@ -188,10 +199,23 @@ function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, until
   }
 }
 
+/** Undefined where the fleet is of a fixed size. */
+function fleetConfigOf({ fleet, fleetPolicy }: Scenario): FleetConfig | undefined {
+  if (fleet.every(({ count, countMax }) => countMax === count)) return undefined;
+  const limits: Partial<Record<HardwareKind, FleetLimits>> = {};
+  for (const { hardware, count, countMax } of fleet) {
+    const { min = 0, max = 0 } = limits[hardware] ?? {};
+    limits[hardware] = { min: min + count, max: max + countMax };
+  }
+  const startUpMs = secondMs * Math.max(...fleet.map(({ startUpS }) => startUpS));
+  return fleetBy(fleetPolicy, limits, startUpMs);
+}
+
 /** The limits of production (`nodes/config.ts`), wide enough for the largest scenario. */
 function configOf(scenario: Scenario): ClusterConfig {
   return {
     controller: { mailboxMax: 10_000, nodesMax: 10_000 },
+    fleet: fleetConfigOf(scenario),
     dispatcher: {
       ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
       ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * hopMs, explainedMax: 0 },

@@ -1,6 +1,7 @@
 /** A scenario as data: what is simulated. `sim/command/read-scenario.ts` reads it from YAML. */
 
 import type { HardwareKind } from '../../actors/domain/hardware.ts';
+import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
 import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
@@ -12,7 +13,10 @@ import type { Shape } from '../workloads/shape.ts';
 export interface MachineGroup {
   readonly name: string;
   readonly hardware: HardwareKind;
+  /** There from the start, and kept. */
   readonly count: number;
+  /** The fleet-autoscaler may rent more, up to so many in all. */
+  readonly countMax: number;
   /** Cores, or devices of an accelerator, of each. */
   readonly units: number;
   readonly memoryBytes: number;
@@ -62,6 +66,7 @@ export interface Scenario {
   readonly selection: SelectionPolicyName;
   readonly batching: BatchPolicyName;
   readonly scaling: ScalingPolicyName;
+  readonly fleetPolicy: FleetPolicyName;
   /** How far execution times are from the profile's, as a share. */
   readonly spread: number;
   /** By how much each other batch on the same machine slows a batch, as a share. */

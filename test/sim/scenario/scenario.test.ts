@@ -79,6 +79,23 @@ describe('a scenario', () => {
     expect(report.served).to.equal(report.queries);
   });
 
+  it('rents machines when the load asks for them, and gives them back when it is gone', () => {
+    const growing = plain
+      .replace('count: 2,', 'count: 1, countMax: 4, startUpS: 5,')
+      .replace('durationS: 20', 'durationS: 340')
+      .replace(
+        '{ kind: constant, qps: 30 }',
+        '{ kind: on-off, onQps: 350, offQps: 5, onS: 60, offS: 400 }',
+      );
+    const { seconds, machineUsd } = runScenario(readScenario(written(growing)));
+    const workers = seconds.map((second) => second.workers);
+    expect(workers[0]).to.equal(1);
+    expect(Math.max(...workers)).to.be.within(2, 4);
+    expect(workers.at(-1)).to.equal(1);
+    // More than the one that is kept, less than all for all the time, at $3.6 an hour.
+    expect(machineUsd).to.be.within(0.35, 1);
+  });
+
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
     ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
@@ -87,6 +104,11 @@ describe('a scenario', () => {
     ['no target at all', plain.replace('task: t, latencyMs: 200', 'zipf: 1'), /task or arch/],
     ['an unknown profile', `${plain}profiles: [resnet]\n`, /no profile "resnet"; known/],
     ['a machine that is not there', `${plain}incidents: [{ atS: 1, crash: cpu-3 }]\n`, /cpu-3/],
+    [
+      'a countMax below the count',
+      plain.replace('count: 2', 'count: 2, countMax: 1'),
+      /countMax 1/,
+    ],
     ['no YAML', '{', /cannot read/],
   ];
   for (const [what, text, message] of mistakes) {
