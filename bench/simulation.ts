@@ -93,8 +93,8 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
         ...{ onMiss: 'best-effort', timeoutMs: 5_000, tenant: 'bench' },
       },
     ],
-    ...{ incidents: [], selection: 'cheapest', batching: 'adaptive', scaling: 'static' },
-    fleetPolicy: 'static',
+    ...{ incidents: [], policy: 'static', selection: 'cheapest', batching: 'adaptive' },
+    ...{ scaling: 'static', fleetPolicy: 'static' },
     ...{ spread: 0, interference: 0 },
   };
 }

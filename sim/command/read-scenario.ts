@@ -12,6 +12,12 @@ import { z } from 'zod';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { batchPolicies } from '../../actors/policy/batching/index.ts';
 import { fleetPolicies } from '../../actors/policy/fleet/index.ts';
+import {
+  defaultPolicy,
+  policies,
+  type PolicyName,
+  policyNames,
+} from '../../actors/policy/policies.ts';
 import { scalingPolicies } from '../../actors/policy/scaling/index.ts';
 import { selectionPolicies } from '../../actors/policy/selection/index.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
@@ -120,6 +126,7 @@ const scenarioSchema = z.strictObject({
   incidents: z
     .array(z.strictObject({ atS: seconds, crash: name, backAfterS: seconds.optional() }))
     .default([]),
+  policy: z.enum(policyNames).optional(),
   selection: z.enum(Object.keys(selectionPolicies) as [keyof typeof selectionPolicies]).optional(),
   batching: z.enum(Object.keys(batchPolicies) as [keyof typeof batchPolicies]).optional(),
   scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
@@ -130,8 +137,14 @@ const scenarioSchema = z.strictObject({
 
 type Written = z.infer<typeof scenarioSchema>;
 
+/** In place of what the scenario says. */
+export interface Instead {
+  readonly seed?: number | undefined;
+  readonly policy?: PolicyName | undefined;
+}
+
 /** Throws ConfigInvalid: what is wrong, in which file, at which key. */
-export function readScenario(file: string, seed?: number): Scenario {
+export function readScenario(file: string, instead: Instead = {}): Scenario {
   let written: unknown;
   try {
     written = parseYaml(readFileSync(file, 'utf8'));
@@ -140,10 +153,15 @@ export function readScenario(file: string, seed?: number): Scenario {
   }
   const parsed = scenarioSchema.safeParse(written);
   if (!parsed.success) throw new ConfigInvalid(`${file}: ${z.prettifyError(parsed.error)}`, file);
-  return scenarioOf(parsed.data, file, seed);
+  return scenarioOf(parsed.data, file, instead);
 }
 
-function scenarioOf(written: Written, file: string, seed: number | undefined): Scenario {
+function scenarioOf(written: Written, file: string, { seed, policy: other }: Instead): Scenario {
+  const name = other ?? written.policy ?? defaultPolicy;
+  const policy = policies[name];
+  // A policy asked for by the command is meant whole.
+  const parts: Partial<Pick<Written, 'selection' | 'batching' | 'scaling' | 'fleetPolicy'>> =
+    other === undefined ? written : {};
   const variants = [...builtIn(written, file), ...(written.variants ?? []).map(variantOf)];
   if (variants.length === 0) {
     throw new ConfigInvalid(`${file}: it has no variants; give profiles or variants`, file);
@@ -159,10 +177,11 @@ function scenarioOf(written: Written, file: string, seed: number | undefined): S
       checkMachine(written, file, crash);
       return { atS, crash, backAfterS };
     }),
-    selection: written.selection ?? 'cheapest',
-    batching: written.batching ?? 'adaptive',
-    scaling: written.scaling ?? 'steady',
-    fleetPolicy: written.fleetPolicy ?? 'infaas-paper',
+    policy: name,
+    selection: parts.selection ?? policy.selection,
+    batching: parts.batching ?? policy.batching,
+    scaling: parts.scaling ?? policy.scaling,
+    fleetPolicy: parts.fleetPolicy ?? policy.fleet,
   };
 }
 

@@ -70,12 +70,12 @@ export class Measures {
   }
 
   report(scenario: Scenario, machineUsd: number, events: number): ScenarioReport {
-    const { name, seed, durationS } = scenario;
+    const { name, policy, seed, durationS } = scenario;
     const { serves, asks, seconds } = this;
     const refused = Object.values(this.refusals).reduce((sum, count) => sum + count, 0);
     const utilisation = seconds.reduce((sum, second) => sum + second.utilisation, 0);
     return {
-      ...{ scenario: name, seed, durationS, queries: asks, served: serves },
+      ...{ scenario: name, policy, seed, durationS, queries: asks, served: serves },
       goodputQps: (serves - this.late) / durationS,
       throughputQps: serves / durationS,
       violations: asks === 0 ? 0 : (refused + this.late) / asks,

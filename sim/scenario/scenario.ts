@@ -4,6 +4,8 @@ import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
+import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
+import type { PolicyName } from '../../actors/policy/policies.ts';
 import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
 import type { SelectionPolicyName } from '../../actors/policy/selection/index.ts';
 import type { Arrivals } from '../workloads/arrivals.ts';
@@ -63,6 +65,8 @@ export interface Scenario {
   readonly preload: Readonly<Record<string, number>>;
   readonly load: readonly Stream[];
   readonly incidents: readonly Incident[];
+  /** What the four below are of, unless the scenario says otherwise of one. */
+  readonly policy: PolicyName;
   readonly selection: SelectionPolicyName;
   readonly batching: BatchPolicyName;
   readonly scaling: ScalingPolicyName;

@@ -57,9 +57,9 @@ describe('a scenario', () => {
 
   it('goes the same way for the same seed, and another for another', () => {
     const file = written(plain);
-    const first = runScenario(readScenario(file, 7));
-    expect(runScenario(readScenario(file, 7))).to.deep.equal(first);
-    expect(runScenario(readScenario(file, 8))).to.not.deep.equal(first);
+    const first = runScenario(readScenario(file, { seed: 7 }));
+    expect(runScenario(readScenario(file, { seed: 7 }))).to.deep.equal(first);
+    expect(runScenario(readScenario(file, { seed: 8 }))).to.not.deep.equal(first);
   });
 
   it('goes on when a machine is lost, and pays only for what runs', () => {
@@ -94,6 +94,15 @@ describe('a scenario', () => {
     expect(workers.at(-1)).to.equal(1);
     // More than the one that is kept, less than all for all the time, at $3.6 an hour.
     expect(machineUsd).to.be.within(0.35, 1);
+  });
+
+  it('is played by the policy it names, or by the one asked for', () => {
+    const paper = readScenario(written(`${plain}policy: infaas-paper\nbatching: single\n`));
+    expect(paper).to.include({ policy: 'infaas-paper', selection: 'infaas-paper' });
+    expect(paper.batching).to.equal('single');
+    const asked = readScenario(written(`${plain}selection: random\n`), { policy: 'round-robin' });
+    expect(asked).to.include({ policy: 'round-robin', selection: 'round-robin' });
+    expect(runScenario(asked).policy).to.equal('round-robin');
   });
 
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
