@@ -89,11 +89,10 @@ describe('a scenario', () => {
       );
     const { seconds, machineUsd } = runScenario(readScenario(written(growing)));
     const workers = seconds.map((second) => second.workers);
-    expect(workers[0]).to.equal(1);
     expect(Math.max(...workers)).to.be.within(2, 4);
     expect(workers.at(-1)).to.equal(1);
     // More than the one that is kept, less than all for all the time, at $3.6 an hour.
-    expect(machineUsd).to.be.within(0.35, 1);
+    expect(machineUsd).to.be.within(0.5, 1.2);
   });
 
   it('is played by the policy it names, or by the one asked for', () => {
