@@ -83,9 +83,11 @@ describe('a scenario', () => {
     const growing = plain
       .replace('count: 2,', 'count: 1, countMax: 4, startUpS: 5,')
       .replace('durationS: 20', 'durationS: 340')
+      .replace('latencyMs: { 1: 10, 4: 40 }', 'latencyMs: { 1: 100, 4: 400 }')
+      .replace('latencyMs: 200', 'latencyMs: 2000')
       .replace(
         '{ kind: constant, qps: 30 }',
-        '{ kind: on-off, onQps: 350, offQps: 5, onS: 60, offS: 400 }',
+        '{ kind: on-off, onQps: 35, offQps: 1, onS: 60, offS: 400 }',
       );
     const { seconds, machineUsd } = runScenario(readScenario(written(growing)));
     const workers = seconds.map((second) => second.workers);
