@@ -95,7 +95,7 @@ describe('a scenario', () => {
     expect(workers.at(-1)).to.equal(1);
     // More than the one that is kept, less than all for all the time, at $3.6 an hour.
     expect(machineUsd).to.be.within(0.5, 1.2);
-  });
+  }).timeout(60_000);
 
   it('is played by the policy it names, or by the one asked for', () => {
     const paper = readScenario(written(`${plain}policy: infaas-paper\nbatching: single\n`));
