@@ -95,6 +95,6 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     ],
     ...{ incidents: [], policy: 'static', selection: 'cheapest', batching: 'adaptive' },
     ...{ scaling: 'static', fleetPolicy: 'static' },
-    ...{ spread: 0, interference: 0 },
+    ...{ loadFactor: 1, network: 'direct', hopMs: 0.2, spread: 0, interference: 0 },
   };
 }

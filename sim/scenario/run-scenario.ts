@@ -10,6 +10,7 @@ import { reloadPolicy } from '../../actors/worker/behaviour.ts';
 import { splitRandom } from '../../runtime/random.ts';
 import { type NamedTensors, tensorOf } from '../../runtime/wire/tensors.ts';
 import { Cluster, type ClusterConfig, type SimGateway } from '../cluster/cluster.ts';
+import type { NetworkOptions } from '../cluster/network.ts';
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
@@ -17,12 +18,11 @@ import { Cloud } from './cloud.ts';
 import { Ledger } from './ledger.ts';
 import { Measures } from './measures.ts';
 import type { ScenarioReport } from './report.ts';
-import type { MachineGroup, Scenario, Stream } from './scenario.ts';
+import type { Incident, MachineGroup, Scenario, Stream } from './scenario.ts';
 
-/** A query and its answer on the way between gateway and worker, ms: one NATS hop each. */
-const hopMs = 0.2;
-/** Three beats of 250 ms. */
-const silentMs = 750;
+const beatMs = 250;
+const missedMax = 3;
+const silentMs = missedMax * beatMs;
 const secondMs = 1_000;
 
 export function runScenario(scenario: Scenario): ScenarioReport {
@@ -40,7 +40,7 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   const cluster: Cluster = new Cluster({
     seed: scenario.seed,
     simulation: { interleaving: 'fifo' },
-    network: { kind: 'direct', delayMs: hopMs, silentMs },
+    network: networkOf(scenario),
     config: configOf(scenario),
     variants: scenario.variants,
     provisioner: (node) => cloud.portOn(node),
@@ -100,20 +100,41 @@ function startMachine(
 const noOutputs: NamedTensors = {};
 
 function scheduleIncidents(cluster: Cluster, scenario: Scenario, ledger: Ledger): void {
-  for (const { atS, crash, backAfterS } of scenario.incidents) {
-    const group = scenario.fleet.find(({ name }) => crash.startsWith(`${name}-`));
-    cluster.simulation.clock.schedule((scenario.warmUpS + atS) * secondMs, () => {
-      cluster.crash(crash);
-      ledger.ended(crash, cluster.nowMs());
-      if (backAfterS === undefined || group === undefined) return;
-      cluster.simulation.clock.schedule(backAfterS * secondMs, () => {
-        ledger.ordered(crash, cluster.nowMs(), group.usdPerHour);
-        cluster.simulation.clock.schedule(group.startUpS * secondMs, () => {
-          startMachine(cluster, scenario, group, crash);
-        });
-      });
+  const { clock } = cluster.simulation;
+  for (const incident of scenario.incidents) {
+    clock.schedule((scenario.warmUpS + incident.atS) * secondMs, () => {
+      if (incident.kind === 'cut') cutOff(cluster, incident.machine, incident.forS);
+      else strike(cluster, scenario, incident, ledger);
     });
   }
+}
+
+/** What runs on the machine is gone at once. */
+function strike(
+  cluster: Cluster,
+  scenario: Scenario,
+  { kind, machine, backAfterS }: Exclude<Incident, { kind: 'cut' }>,
+  ledger: Ledger,
+): void {
+  const group = scenario.fleet.find(({ name }) => machine.startsWith(`${name}-`));
+  const { clock } = cluster.simulation;
+  cluster.crash(machine);
+  if (kind === 'crash') ledger.ended(machine, cluster.nowMs());
+  if (backAfterS === undefined || group === undefined) return;
+  clock.schedule(backAfterS * secondMs, () => {
+    if (kind === 'crash') ledger.ordered(machine, cluster.nowMs(), group.usdPerHour);
+    clock.schedule(kind === 'crash' ? group.startUpS * secondMs : 0, () => {
+      startMachine(cluster, scenario, group, machine);
+    });
+  });
+}
+
+function cutOff(cluster: Cluster, machine: string | undefined, forS: number): void {
+  const nodes = [...cluster.nodes()].filter(({ name }) => (machine ?? name) === name);
+  for (const { connection } of nodes) connection?.cut();
+  cluster.simulation.clock.schedule(forS * secondMs, () => {
+    for (const { connection } of nodes) connection?.restore();
+  });
 }
 
 /** Queries of one stream, each scheduling the next; its warm-up has the rate it begins with. */
@@ -129,7 +150,7 @@ function feed(
   const warmUpMs = warmUpS * secondMs;
   const rate = rateOf(stream.shape, durationS * secondMs, seed + index);
   const times = arrivalTimes(
-    (timeMs) => rate(Math.max(0, timeMs - warmUpMs)),
+    (timeMs) => scenario.loadFactor * rate(Math.max(0, timeMs - warmUpMs)),
     stream.arrivals,
     warmUpMs + durationS * secondMs,
     splitRandom(seed, `arrivals ${String(index)}`),
@@ -199,6 +220,15 @@ function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, until
   }
 }
 
+function networkOf({ network, hopMs }: Scenario): NetworkOptions {
+  if (network === 'direct') return { kind: 'direct', delayMs: hopMs, silentMs };
+  return {
+    ...{ kind: 'bus', latencyMs: hopMs, jitterMs: hopMs / 2, beatMs, missedMax },
+    // What comes is what these very actors sent.
+    decoders: { decode: (_, body) => body },
+  };
+}
+
 /** Undefined where the fleet is of a fixed size. */
 function fleetConfigOf({ fleet, fleetPolicy }: Scenario): FleetConfig | undefined {
   if (fleet.every(({ count, countMax }) => countMax === count)) return undefined;
@@ -218,7 +248,7 @@ function configOf(scenario: Scenario): ClusterConfig {
     fleet: fleetConfigOf(scenario),
     dispatcher: {
       ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
-      ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * hopMs, explainedMax: 0 },
+      ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * scenario.hopMs, explainedMax: 0 },
       selection: scenario.selection,
     },
     worker: {
