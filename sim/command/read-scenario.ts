@@ -10,18 +10,20 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
 import type { Variant } from '../../actors/domain/variant.ts';
-import {
-  defaultPolicy,
-  policies,
-  type PolicyName,
-} from '../../actors/policy/policies.ts';
+import { defaultPolicy, policies, type PolicyName } from '../../actors/policy/policies.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
 import { type Modelled, modelledBy } from '../profiles/modelled.ts';
 import { variantOfPoints } from '../profiles/simulated-variant.ts';
 import type { Incident, MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
 import type { Shape } from '../workloads/shape.ts';
-import { forPolicySchema, type ownVariant, scenarioSchema, type shape, type Written } from './scenario-schema.ts';
+import {
+  forPolicySchema,
+  type ownVariant,
+  scenarioSchema,
+  type shape,
+  type Written,
+} from './scenario-schema.ts';
 
 /** In place of what the scenario says. */
 export interface Instead {

@@ -105,9 +105,13 @@ const incident = z
     backAfterS: seconds.optional(),
     forS: seconds.optional(),
   })
-  .refine(({ crash, kill, cut }) => [crash, kill, cut].filter((one) => one !== undefined).length === 1, {
-    error: 'give one of crash (a machine), kill (its worker process) and cut (a machine, or "bus")',
-  })
+  .refine(
+    ({ crash, kill, cut }) => [crash, kill, cut].filter((one) => one !== undefined).length === 1,
+    {
+      error:
+        'give one of crash (a machine), kill (its worker process) and cut (a machine, or "bus")',
+    },
+  )
   .refine(({ cut, forS }) => (cut === undefined) === (forS === undefined), {
     error: 'a cut, and nothing else, says how long it lasts: forS',
   })

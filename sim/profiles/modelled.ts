@@ -64,6 +64,9 @@ export const modelledNames = Object.keys(modelledConstants) as [ModelledName, ..
 
 /** @param factors 1 where not given. */
 export function modelledBy(factors: Readonly<Partial<Record<ModelledName, number>>>): Modelled {
-  const entries = modelledNames.map((name) => [name, modelledConstants[name] * (factors[name] ?? 1)]);
+  const entries = modelledNames.map((name) => [
+    name,
+    modelledConstants[name] * (factors[name] ?? 1),
+  ]);
   return Object.fromEntries(entries) as Record<ModelledName, number>;
 }

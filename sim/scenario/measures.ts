@@ -29,9 +29,8 @@ export class Measures {
     this.tallyOf(tenant).asked();
   }
 
-  /** A query counts when it was asked after the warm-up, however late its answer. */
-  answered(timeMs: number, askedMs: number, tenant: string, answer: QueryAnswer): void {
-    if (askedMs < 0) return;
+  /** Of a query that was asked after the warm-up, however late its answer. */
+  answered(timeMs: number, tenant: string, answer: QueryAnswer): void {
     // An answer after the end belongs to the last second.
     const second = this.seconds[Math.min(this.seconds.length - 1, Math.floor(timeMs / 1_000))];
     if (second === undefined) return;

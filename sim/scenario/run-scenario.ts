@@ -24,6 +24,8 @@ const beatMs = 250;
 const missedMax = 3;
 const silentMs = missedMax * beatMs;
 const secondMs = 1_000;
+/** How the ids of queries begin that do not count; the others' with their stream's number. */
+const ofWarmUp = 'w';
 
 export function runScenario(scenario: Scenario): ScenarioReport {
   const { durationS, warmUpS } = scenario;
@@ -44,8 +46,11 @@ export function runScenario(scenario: Scenario): ScenarioReport {
     config: configOf(scenario),
     variants: scenario.variants,
     provisioner: (node) => cloud.portOn(node),
-    onAnswer: (_, answer) => {
-      measures.answered(cluster.nowMs() - warmUpS * secondMs, answer);
+    onAnswer: (queryId, answer, expected) => {
+      if (!expected || queryId.startsWith(ofWarmUp)) return;
+      const stream = scenario.load[parseInt(queryId, 10)];
+      if (stream === undefined) return;
+      measures.answered(cluster.nowMs() - warmUpS * secondMs, stream.tenant, answer);
     },
   });
   cluster.startController();
@@ -159,16 +164,21 @@ function feed(
   const gateways = [...cluster.gateways.values()];
   const tenant = { name: stream.tenant, tenant: stream.tenant };
   let count = 0;
-  const next = (): void => {
-    const { value: atMs, done } = times.next();
-    if (done === true) return;
-    clock.schedule(atMs - clock.nowMs(), () => {
-      measures.asked(atMs - warmUpMs);
+  // One event for all arrivals, each pushing it for the next.
+  const arrival = {
+    fire(): void {
+      const timeMs = clock.nowMs() - warmUpMs;
+      if (timeMs >= 0) measures.asked(timeMs, stream.tenant);
       const { desk } = gateways[count % gateways.length] as SimGateway;
       count += 1;
-      desk.submit(`${String(index)}-${String(count)}`, requests(), tenant);
+      const id = `${String(index)}-${String(count)}`;
+      desk.submit(timeMs < 0 ? ofWarmUp + id : id, requests(), tenant);
       next();
-    });
+    },
+  };
+  const next = (): void => {
+    const { value: atMs, done } = times.next();
+    if (done !== true) clock.push(Math.max(0, atMs - clock.nowMs()), arrival);
   };
   next();
 }
@@ -248,7 +258,13 @@ function configOf(scenario: Scenario): ClusterConfig {
     fleet: fleetConfigOf(scenario),
     dispatcher: {
       ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
-      ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * scenario.hopMs, explainedMax: 0 },
+      ...{
+        batchMax: 1_024,
+        attemptsMax: 2,
+        lossesMax: 8,
+        hopMs: 2 * scenario.hopMs,
+        explainedMax: 0,
+      },
       selection: scenario.selection,
     },
     worker: {

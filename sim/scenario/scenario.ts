@@ -4,7 +4,6 @@ import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
-import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { PolicyName } from '../../actors/policy/policies.ts';
 import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
 import type { SelectionPolicyName } from '../../actors/policy/selection/index.ts';
