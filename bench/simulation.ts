@@ -76,7 +76,7 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     fleet: [
       {
         ...{ name: 'cpu', hardware: 'cpu', count: workers, units: 8, memoryBytes: 32 * 2 ** 30 },
-        ...{ usdPerHour: 0.384, startUpS: 0, countMax: workers },
+        ...{ usdPerHour: 0.384, startUpS: 0, min: workers, max: workers },
       },
     ],
     variants: architectures.map((architecture) =>

@@ -44,9 +44,7 @@ function betterThanPaper(mean: Means, family: string): boolean {
   const [violations, theirViolations] = of('violations');
   const [cost, theirCost] = of('cost');
   const [accuracy, theirAccuracy] = of('accuracy');
-  return (
-    violations <= theirViolations / 2 && cost <= theirCost && accuracy >= theirAccuracy - 0.1
-  );
+  return violations <= theirViolations / 2 && cost <= theirCost && accuracy >= theirAccuracy - 0.1;
 }
 
 function faster(than: PolicyName, times: number): Claim {
@@ -153,7 +151,8 @@ export const experiments: readonly Experiment[] = [
     paper:
       'At low load sharing costs nothing; at high load it hurts the small model most; INFaaS adds a ' +
       'GPU only then, and is 10 % cheaper than Clipper+.',
-    scaled: '40 s each; MobileNet-v2 for v1, which the table of profiles lacks; a GPU starts in 10 s.',
+    scaled:
+      '40 s each; MobileNet-v2 for v1, which the table of profiles lacks; a GPU starts in 10 s.',
     cases: shares.map((factor) => ({
       id: `${String(100 * factor)}/s`,
       scenario: 'sharing',

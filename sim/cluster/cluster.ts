@@ -36,7 +36,8 @@ import { EngineModel, type EngineModelOptions } from '../engine-model.ts';
 import { createSimulation, type Simulation, type SimulationOptions } from '../sim-host.ts';
 import { StoreModel } from '../store-model.ts';
 import { type AnswerListener, GatewayDesk } from './gateway-desk.ts';
-import { controllerNode, controllerRef, fleetRef, joinSystem } from './joining.ts';
+import { controllerNode, controllerRef, joinSystem } from './joining.ts';
+import { fleetRef } from './scaling.ts';
 import { Network, type NetworkOptions, type SimNode } from './network.ts';
 
 /** How each actor is made; a test may put a changed one in the place of any. */
@@ -46,7 +47,7 @@ export interface SpecFactories {
   worker(options: WorkerOptions): ActorSpec<unknown, WorkerMessage>;
 }
 
-export type Role = keyof SpecFactories | 'registrar';
+export type Role = keyof SpecFactories | 'registrar' | 'fleet-autoscaler';
 
 /** What every spec goes through before it is spawned on a node. */
 export type SpecWrap = <S, M>(spec: ActorSpec<S, M>, node: SimNode, role: Role) => ActorSpec<S, M>;
@@ -55,8 +56,12 @@ export interface ClusterConfig {
   readonly controller: ControllerConfig;
   readonly dispatcher: DispatcherConfig;
   readonly worker: WorkerConfig;
-  /** Undefined: nobody adds or removes workers. */
-  readonly fleet?: FleetConfig | undefined;
+}
+
+export interface ClusterFleet {
+  readonly config: FleetConfig;
+  /** Starts and ends workers. */
+  readonly provision: (command: ProvisionerCommand) => void;
 }
 
 export interface ClusterOptions {
@@ -64,11 +69,11 @@ export interface ClusterOptions {
   readonly simulation?: Omit<SimulationOptions, 'seed'>;
   readonly network: NetworkOptions;
   readonly config: ClusterConfig;
+  /** Undefined: there is no fleet-autoscaler. */
+  readonly fleet?: ClusterFleet | undefined;
   /** Registered before the system starts. */
   readonly variants: readonly Variant[];
   readonly storeWriteMs?: number;
-  /** Who rents machines for the fleet-autoscaler. */
-  readonly provisioner?: (node: SimNode) => Ref<ProvisionerCommand>;
   readonly specs?: Partial<SpecFactories>;
   readonly wrap?: SpecWrap;
   /** A process ended itself since another took over its name; it is gone when this is called. */
@@ -99,6 +104,8 @@ export interface SimGateway {
 export interface SimController {
   readonly node: SimNode;
   readonly registrar: Ref<RegistrarMessage>;
+  /** Where there is a fleet-autoscaler: whom it asks for workers. */
+  readonly provisioner: Ref<ProvisionerCommand> | undefined;
 }
 
 const storeWriteMs = 1;
@@ -183,15 +190,20 @@ export class Cluster {
       ),
       'registrar',
     );
-    if (config.fleet !== undefined) {
-      const provisioner = this.options.provisioner?.(node);
-      host.spawn(fleetAutoscalerSpec({ config: config.fleet, provisioner }), 'fleet-autoscaler');
-    }
     node.remoting?.onNode((event) => {
       if (event.type === 'up') askToAttach(node, event.node);
     });
-    this.controller = { node, registrar };
+    this.controller = { node, registrar, provisioner: this.startFleet(node) };
     return this.controller;
+  }
+
+  private startFleet(node: SimNode): Ref<ProvisionerCommand> | undefined {
+    const { fleet } = this.options;
+    if (fleet === undefined) return undefined;
+    const provisioner = node.host.port<ProvisionerCommand>('provisioner', fleet.provision);
+    const spec = fleetAutoscalerSpec({ config: fleet.config });
+    node.host.spawn(this.wrapped(spec, node, 'fleet-autoscaler'), 'fleet-autoscaler');
+    return provisioner;
   }
 
   startGateway(name: NodeId): SimGateway {
@@ -231,8 +243,8 @@ export class Cluster {
     });
     const spec = this.factories.worker({
       ...{ id: name, node: name, hardware, engine: engine.port, controller: controllerRef },
-      fleet: this.options.config.fleet === undefined ? undefined : fleetRef,
       epoch: () => host.epoch,
+      fleet: this.options.fleet === undefined ? undefined : fleetRef,
       config: this.options.config.worker,
     });
     const ref = host.spawn(this.wrapped(spec, node, 'worker'), 'worker');

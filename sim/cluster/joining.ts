@@ -5,13 +5,11 @@
  */
 
 import type { ControllerMessage, JoinOutcome } from '../../actors/controller/protocol.ts';
-import type { FleetMessage } from '../../actors/fleet-autoscaler/protocol.ts';
 import { refOf } from '../../runtime/actor.ts';
 import type { SimNode } from './network.ts';
 
 export const controllerNode = 'controller';
 export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
-export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscaler');
 
 const askAgainMs = 500;
 

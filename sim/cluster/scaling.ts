@@ -1,12 +1,21 @@
-/** How simulated workers and their fleet scale: not at all, or as production does by default. */
+/**
+ * How simulated systems scale: workers by a policy, and the fleet where a cluster is given one.
+ */
 
 import type { FleetConfig } from '../../actors/fleet-autoscaler/behaviour.ts';
+import type { FleetMessage } from '../../actors/fleet-autoscaler/protocol.ts';
 import type { ModelAutoscalerConfig } from '../../actors/model-autoscaler/behaviour.ts';
 import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import { defaultFleetRules } from '../../actors/policy/fleet/view.ts';
 import { defaultMitigationRules } from '../../actors/policy/interference/move-to-idle.ts';
 import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
 import { defaultScalingRules } from '../../actors/policy/scaling/view.ts';
+import { refOf } from '../../runtime/actor.ts';
+import { controllerNode } from './joining.ts';
+
+/** The fleet-autoscaler is beside the controller, as in production. */
+export const fleetNode = controllerNode;
+export const fleetRef = refOf<FleetMessage>(fleetNode, 0, '/fleet-autoscaler');
 
 /** The limits of production (`nodes/scaling-config.ts`). */
 export function scalingBy(policy: ScalingPolicyName): ModelAutoscalerConfig {
@@ -16,17 +25,18 @@ export function scalingBy(policy: ScalingPolicyName): ModelAutoscalerConfig {
   };
 }
 
-/** Likewise; a machine is given up when it has not come within twice the slowest start-up. */
+/** Of production too, but for machines: they take as long to start as their scenario says. */
 export function fleetBy(
   policy: FleetPolicyName,
   limits: FleetConfig['limits'],
-  startUpMs: number,
+  startUpMaxMs: number,
 ): FleetConfig {
   return {
     ...{ policy, tickMs: 2_000, mailboxMax: 10_000, limits, rules: defaultFleetRules },
-    // A machine for rent has the units and the memory that it has.
+    // Room is told in machines.
     ...{ workerUnits: 1, workerMemoryBytes: undefined },
-    ...{ startTimeoutMs: 10_000 + 2 * startUpMs, youngMs: 5_000 },
-    ...{ backoffMs: 1_000, backoffMaxMs: 60_000, placeTimeoutMs: 30_000, silentMs: 5_000 },
+    startTimeoutMs: Math.max(60_000, 2 * startUpMaxMs),
+    ...{ youngMs: 5_000, backoffMs: 1_000, backoffMaxMs: 60_000 },
+    ...{ placeTimeoutMs: 30_000, silentMs: 5_000 },
   };
 }

@@ -70,7 +70,7 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
   return {
     ...written,
     seed: seed ?? written.seed,
-    fleet: fleetOf(written, file, modelled),
+    fleet: written.fleet.map((group) => groupOf(group, file, modelled)),
     variants,
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
     incidents: written.incidents.map((one) => incidentOf(one, written, file)),
@@ -85,22 +85,17 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
   };
 }
 
-function fleetOf({ fleet }: Written, file: string, modelled: Modelled): MachineGroup[] {
-  const growing = new Set<string>();
-  return fleet.map(({ memory: memoryBytes, countMax, ...group }) => {
-    const { name: of, count, hardware: kind } = group;
-    if (countMax !== undefined && countMax < count) {
-      const what = `countMax ${String(countMax)} is below count ${String(count)}`;
-      throw new ConfigInvalid(`${file}, fleet "${of}": ${what}`, file);
-    }
-    if ((countMax ?? count) > count && growing.has(kind)) {
-      const what = `another group of ${kind} machines may grow; give countMax to one of them`;
-      throw new ConfigInvalid(`${file}, fleet "${of}": ${what}`, file);
-    }
-    if ((countMax ?? count) > count) growing.add(kind);
-    const startUpS = group.startUpS * modelled.startUp;
-    return { ...group, memoryBytes, startUpS, countMax: countMax ?? count };
-  });
+function groupOf(
+  { memory: memoryBytes, ...group }: Written['fleet'][number],
+  file: string,
+  modelled: Modelled,
+): MachineGroup {
+  const { name: called, count, min = count, max = Math.max(1, count) } = group;
+  if (min > count || count > max) {
+    const what = `${String(count)} machines is not between ${String(min)} and ${String(max)}`;
+    throw new ConfigInvalid(`${file}, fleet, ${called}: ${what}`, file);
+  }
+  return { ...group, memoryBytes, min, max, startUpS: group.startUpS * modelled.startUp };
 }
 
 function variantsOf(written: Written, file: string, modelled: Modelled): Variant[] {

@@ -76,7 +76,9 @@ const machines = z.strictObject({
   name,
   hardware: hardware.default('cpu'),
   count: z.int().min(0).max(10_000).default(1),
-  countMax: z.int().min(0).max(10_000).optional(),
+  /** By default there are as many as there are at the start. */
+  min: z.int().min(0).max(10_000).optional(),
+  max: z.int().min(1).max(10_000).optional(),
   units: z.int().min(1).max(1_024),
   memory,
   usdPerHour: z.number().min(0),

@@ -2,9 +2,6 @@
 
 import { fleetBy, scalingBy } from '../cluster/scaling.ts';
 import { defaultStateRules } from '../../actors/domain/instance.ts';
-import type { FleetConfig } from '../../actors/fleet-autoscaler/behaviour.ts';
-import type { HardwareKind } from '../../actors/domain/hardware.ts';
-import type { FleetLimits } from '../../actors/policy/fleet/view.ts';
 import type { QueryRequest } from '../../actors/domain/query.ts';
 import { reloadPolicy } from '../../actors/worker/behaviour.ts';
 import { splitRandom } from '../../runtime/random.ts';
@@ -14,11 +11,10 @@ import type { NetworkOptions } from '../cluster/network.ts';
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
-import { Cloud } from './cloud.ts';
-import { Ledger } from './ledger.ts';
+import { limitsOf, Machines } from './machines.ts';
 import { Measures } from './measures.ts';
 import type { ScenarioReport } from './report.ts';
-import type { Incident, MachineGroup, Scenario, Stream } from './scenario.ts';
+import type { Scenario, Stream } from './scenario.ts';
 
 const beatMs = 250;
 const missedMax = 3;
@@ -30,22 +26,22 @@ const ofWarmUp = 'w';
 export function runScenario(scenario: Scenario): ScenarioReport {
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
-  const ledger = new Ledger();
-  const cloud = new Cloud({
-    cluster: () => cluster,
-    ledger,
-    groups: scenario.fleet.filter(({ count, countMax }) => countMax > count),
-    start: (name, group) => {
-      startMachine(cluster, scenario, group, name);
-    },
-  });
-  const cluster: Cluster = new Cluster({
+  const cluster = new Cluster({
     seed: scenario.seed,
     simulation: { interleaving: 'fifo' },
     network: networkOf(scenario),
     config: configOf(scenario),
     variants: scenario.variants,
-    provisioner: (node) => cloud.portOn(node),
+    fleet: {
+      config: fleetBy(
+        scenario.fleetPolicy,
+        limitsOf(scenario.fleet),
+        secondMs * Math.max(...scenario.fleet.map(({ startUpS }) => startUpS)),
+      ),
+      provision: (command) => {
+        machines.provision(command);
+      },
+    },
     onAnswer: (queryId, answer, expected) => {
       if (!expected || queryId.startsWith(ofWarmUp)) return;
       const stream = scenario.load[parseInt(queryId, 10)];
@@ -53,16 +49,10 @@ export function runScenario(scenario: Scenario): ScenarioReport {
       measures.answered(cluster.nowMs() - warmUpS * secondMs, stream.tenant, answer);
     },
   });
+  const machines = new Machines(cluster, scenario);
   cluster.startController();
   for (let at = 1; at <= scenario.gateways; at += 1) cluster.startGateway(`gateway-${String(at)}`);
-  for (const group of scenario.fleet) {
-    for (let at = 1; at <= group.count; at += 1) {
-      const name = `${group.name}-${String(at)}`;
-      ledger.ordered(name, 0, group.usdPerHour);
-      startMachine(cluster, scenario, group, name);
-    }
-  }
-  scheduleIncidents(cluster, scenario, ledger);
+  machines.begin();
   const startMs = warmUpS * secondMs;
   const untilMs = startMs + durationS * secondMs;
   scenario.load.forEach((stream, index) => {
@@ -70,76 +60,11 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   });
   sampleFleet(cluster, measures, startMs, untilMs);
   let events = cluster.simulation.run(untilMs);
-  const machineUsd = ledger.usdBetween(startMs, untilMs);
+  const machineUsd = machines.ledger.usdBetween(startMs, untilMs);
   const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
   // What came just before the end still gets its answer.
   events += cluster.simulation.run(untilMs + timeoutMaxMs + 1);
   return measures.report(scenario, machineUsd, events);
-}
-
-function startMachine(
-  cluster: Cluster,
-  scenario: Scenario,
-  group: MachineGroup,
-  name: string,
-): void {
-  cluster.startWorker({
-    name,
-    hardware: [
-      {
-        kind: group.hardware,
-        units: group.units,
-        memoryBytes: group.memoryBytes,
-        costUsdPerUnitHour: group.usdPerHour / group.units,
-      },
-    ],
-    engine: {
-      spread: scenario.spread,
-      interference: scenario.interference,
-      answer: () => noOutputs,
-    },
-  });
-}
-
-/** Outputs are not what a scenario is about. */
-const noOutputs: NamedTensors = {};
-
-function scheduleIncidents(cluster: Cluster, scenario: Scenario, ledger: Ledger): void {
-  const { clock } = cluster.simulation;
-  for (const incident of scenario.incidents) {
-    clock.schedule((scenario.warmUpS + incident.atS) * secondMs, () => {
-      if (incident.kind === 'cut') cutOff(cluster, incident.machine, incident.forS);
-      else strike(cluster, scenario, incident, ledger);
-    });
-  }
-}
-
-/** What runs on the machine is gone at once. */
-function strike(
-  cluster: Cluster,
-  scenario: Scenario,
-  { kind, machine, backAfterS }: Exclude<Incident, { kind: 'cut' }>,
-  ledger: Ledger,
-): void {
-  const group = scenario.fleet.find(({ name }) => machine.startsWith(`${name}-`));
-  const { clock } = cluster.simulation;
-  cluster.crash(machine);
-  if (kind === 'crash') ledger.ended(machine, cluster.nowMs());
-  if (backAfterS === undefined || group === undefined) return;
-  clock.schedule(backAfterS * secondMs, () => {
-    if (kind === 'crash') ledger.ordered(machine, cluster.nowMs(), group.usdPerHour);
-    clock.schedule(kind === 'crash' ? group.startUpS * secondMs : 0, () => {
-      startMachine(cluster, scenario, group, machine);
-    });
-  });
-}
-
-function cutOff(cluster: Cluster, machine: string | undefined, forS: number): void {
-  const nodes = [...cluster.nodes()].filter(({ name }) => (machine ?? name) === name);
-  for (const { connection } of nodes) connection?.cut();
-  cluster.simulation.clock.schedule(forS * secondMs, () => {
-    for (const { connection } of nodes) connection?.restore();
-  });
 }
 
 /** Queries of one stream, each scheduling the next; its warm-up has the rate it begins with. */
@@ -239,23 +164,10 @@ function networkOf({ network, hopMs }: Scenario): NetworkOptions {
   };
 }
 
-/** Undefined where the fleet is of a fixed size. */
-function fleetConfigOf({ fleet, fleetPolicy }: Scenario): FleetConfig | undefined {
-  if (fleet.every(({ count, countMax }) => countMax === count)) return undefined;
-  const limits: Partial<Record<HardwareKind, FleetLimits>> = {};
-  for (const { hardware, count, countMax } of fleet) {
-    const { min = 0, max = 0 } = limits[hardware] ?? {};
-    limits[hardware] = { min: min + count, max: max + countMax };
-  }
-  const startUpMs = secondMs * Math.max(...fleet.map(({ startUpS }) => startUpS));
-  return fleetBy(fleetPolicy, limits, startUpMs);
-}
-
 /** The limits of production (`nodes/config.ts`), wide enough for the largest scenario. */
 function configOf(scenario: Scenario): ClusterConfig {
   return {
     controller: { mailboxMax: 10_000, nodesMax: 10_000 },
-    fleet: fleetConfigOf(scenario),
     dispatcher: {
       ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
       ...{

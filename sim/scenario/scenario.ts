@@ -14,10 +14,10 @@ import type { Shape } from '../workloads/shape.ts';
 export interface MachineGroup {
   readonly name: string;
   readonly hardware: HardwareKind;
-  /** There from the start, and kept. */
+  /** At the start; the fleet-autoscaler may go from `min` to `max` of them. */
   readonly count: number;
-  /** The fleet-autoscaler may rent more, up to so many in all. */
-  readonly countMax: number;
+  readonly min: number;
+  readonly max: number;
   /** Cores, or devices of an accelerator, of each. */
   readonly units: number;
   readonly memoryBytes: number;
