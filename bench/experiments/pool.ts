@@ -1,13 +1,14 @@
 /** Runs cells on several threads and keeps each result in a file as soon as it is there. */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 import type { ScenarioReport } from '../../sim/scenario/report.ts';
 import { root } from '../processes.ts';
 import { commandOf, keyOf } from './cells.ts';
 import type { Cell } from './experiment.ts';
+import { readKept, writeKept } from './kept.ts';
 import type { Order } from './run-cells.ts';
 
 export interface PoolOptions {
@@ -34,17 +35,16 @@ export async function resultsOf(
   };
   const missing: Cell[] = [];
   for (const cell of cells) {
-    const path = pathOf(cell);
-    if (existsSync(path)) {
-      results.set(cell, JSON.parse(readFileSync(path, 'utf8')) as ScenarioReport);
-    } else missing.push(cell);
+    const kept = readKept<ScenarioReport>(pathOf(cell));
+    if (kept === undefined) missing.push(cell);
+    else results.set(cell, kept);
   }
   if (options.onlyKept) return results;
   let done = 0;
   const runNext = async (worker: Worker): Promise<void> => {
     for (let cell = missing.shift(); cell !== undefined; cell = missing.shift()) {
       const { report, tookS } = await run(worker, cell);
-      keep(pathOf(cell), report);
+      writeKept(pathOf(cell), report);
       results.set(cell, report);
       done += 1;
       options.onProgress(done, done + missing.length, cell, tookS);
@@ -85,12 +85,4 @@ function run(worker: Worker, cell: Cell): Promise<Ran> {
     const order: Order = { cell, file: scenarioFile(cell.scenario) };
     worker.postMessage(order);
   });
-}
-
-/** What is there is whole: written beside, then named. */
-function keep(path: string, report: ScenarioReport): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const beside = `${path}.${String(process.pid)}`;
-  writeFileSync(beside, JSON.stringify(report));
-  renameSync(beside, path);
 }
