@@ -326,7 +326,11 @@ function takeReport(
   const orphans = isBack ? table.onWorker(report.workerId) : [];
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
   if (isNew) ctx.watch(worker, asTerminated);
-  for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
+  for (const instance of indexed.instances.values()) {
+    if (instance.isWatched) continue;
+    instance.isWatched = true;
+    watchInstance(indexed, instance.path, ctx);
+  }
   if (isBack) {
     const why = 'it came back under a newer epoch';
     ctx.log.warn('worker lost', { worker: before.id, why });

@@ -35,7 +35,7 @@ export function placeAgain(
   ctx: Context,
 ): void {
   const { attemptsMax, lossesMax } = dispatching.options.config;
-  dispatching.table.release(entry);
+  entry.placement = undefined;
   dispatching.decisions.setBack(entry.submit.queryId, why.message);
   entry.avoid = avoid;
   if (kind === 'refused') entry.refusals += 1;
@@ -96,10 +96,11 @@ export function orphan(
 
 /** Lost on the way, by nobody's fault: placed again without counting one. */
 export function placeLost(dispatching: Dispatching, node: string | undefined, ctx: Context): void {
-  for (const worker of dispatching.index.workerList) {
-    if (worker.ref.node === ctx.self.node) continue;
-    if (node !== undefined && worker.ref.node !== node) continue;
-    for (const entry of dispatching.table.onWorker(worker.id)) dispatching.table.release(entry);
+  const { index, table } = dispatching;
+  for (const entry of table.all()) {
+    const holder = index.workers.get(entry.placement?.workerId ?? '')?.ref.node;
+    if (holder === undefined || holder === ctx.self.node) continue;
+    if (node === undefined || holder === node) entry.placement = undefined;
   }
   placeHeld(dispatching, ctx);
 }

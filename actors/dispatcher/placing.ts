@@ -84,7 +84,7 @@ function placeQuery(
     instance.sent += 1;
   }
   entry.attempt += 1;
-  dispatching.table.place(entry, placement);
+  entry.placement = placement;
   ctx.tell(worker.ref, {
     type: 'worker.run-query',
     queryId: entry.submit.queryId,

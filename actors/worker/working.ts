@@ -68,6 +68,8 @@ export interface Working {
   readonly monitor: Ref<MonitorMessage>;
   readonly autoscaler: Ref<ModelAutoscalerMessage>;
   readonly variants: Map<VariantId, Variant>;
+  /** The same as a list, made when first asked for after a change. */
+  variantList: readonly Variant[] | undefined;
   /** Of the registry that it knows. */
   revision: number;
   readonly instances: Map<InstanceId, Loaded>;
