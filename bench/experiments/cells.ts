@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
+import { policies } from '../../actors/policy/policies.ts';
 import { modelledNames } from '../../sim/profiles/modelled.ts';
 import type { Case, Cell, Contender, Experiment, Settings } from './experiment.ts';
 
@@ -39,7 +40,16 @@ export const changes: readonly Change[] = modelledNames.flatMap((name) =>
   factors.map((factor) => ({ name: `${name} × ${String(factor)}`, modelled: { [name]: factor } })),
 );
 
-/** What its claims stand on, with each constant changed. */
+/** Constants of hardware that an experiment has not cannot change it. */
+function matters({ name }: Change, { hardware }: Experiment): boolean {
+  if (name.startsWith('gpu')) return hardware.includes('cuda');
+  if (name.startsWith('neuron')) return hardware.includes('inferentia');
+  if (name.startsWith('accelerator')) return hardware.some((kind) => kind !== 'cpu');
+  if (/^(?:cpu|int8|oneCore)/.test(name)) return hardware.includes('cpu');
+  return true;
+}
+
+/** What its claims stand on, with each constant changed that matters to it. */
 export function changedCells(experiment: Experiment, seeds: readonly number[]): Cell[] {
   const { claims, cases, contenders } = experiment;
   const wanted = new Set(
@@ -47,7 +57,8 @@ export function changedCells(experiment: Experiment, seeds: readonly number[]): 
       claim.cases.flatMap((one) => claim.contenders.map((each) => `${one} ${each}`)),
     ),
   );
-  return changes.flatMap((change) =>
+  const tried = changes.filter((change) => matters(change, experiment));
+  return tried.flatMap((change) =>
     cases.flatMap((one) =>
       contenders
         .filter((each) => takesPart(each, one) && wanted.has(`${one.id} ${each.id}`))
@@ -70,7 +81,7 @@ function cellOf(
 /** Names the result: a scenario or a setting that changed is another run. */
 export function keyOf(cell: Cell, scenarioText: string): string {
   const { experiment, caseId, contender, policy, seed, set } = cell;
-  const what = JSON.stringify([policy, set, scenarioText]);
+  const what = JSON.stringify([policies[policy], set, scenarioText]);
   const digest = createHash('sha256').update(what).digest('hex').slice(0, 12);
   return `${experiment}/${caseId}/${contender}/${String(seed)}-${digest}.json`;
 }

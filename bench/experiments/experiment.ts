@@ -3,6 +3,7 @@
  * paper has of it, and what is claimed. `catalogue.ts` lists them, `main.ts` runs them.
  */
 
+import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { PolicyName } from '../../actors/policy/policies.ts';
 import type { ScenarioReport } from '../../sim/scenario/report.ts';
 
@@ -51,6 +52,8 @@ export interface Experiment {
   readonly paper: string;
   /** What is smaller here than there, and why. */
   readonly scaled: string;
+  /** Of its machines. */
+  readonly hardware: readonly HardwareKind[];
   readonly cases: readonly Case[];
   readonly contenders: readonly Contender[];
   readonly metrics: readonly Metric[];

@@ -35,6 +35,7 @@ docs/experiments/. Results are kept run by run: what is there is not run again.
                       overhead, exact); the report is not written then, but printed
   --seeds N           seeds of every run (default 10)
   --constant-seeds N  seeds with each modelled constant halved and doubled (default 2; 0: none)
+  --again CONTENDER   runs again what is kept of it: a policy that has changed, say
   --jobs N            threads (default ${String(availableParallelism())})
   --folder DIR        where results are kept (default .experiments)
   --kept              runs nothing: writes the report of what is there
@@ -51,6 +52,7 @@ interface Options {
   readonly folder: string;
   readonly kept: boolean;
   readonly json: boolean;
+  readonly again: string | undefined;
 }
 
 function readOptions(): Options {
@@ -59,6 +61,7 @@ function readOptions(): Options {
       only: { type: 'string', default: '' },
       seeds: { type: 'string', default: '10' },
       'constant-seeds': { type: 'string', default: '2' },
+      again: { type: 'string' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       folder: { type: 'string', default: join(root, '.experiments') },
       kept: { type: 'boolean', default: false },
@@ -75,6 +78,7 @@ function readOptions(): Options {
     throw new TypeError(`--${name} "${text}": give a number from ${String(least)}`);
   };
   return {
+    again: values.again,
     ...{ only: values.only, folder: values.folder, kept: values.kept, json: values.json },
     seeds: count(values.seeds, 1, 'seeds'),
     constantSeeds: count(values['constant-seeds'], 0, 'constant-seeds'),
@@ -86,29 +90,46 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-async function runOne(experiment: Experiment, options: Options): Promise<Reported> {
-  const { folder, jobs, kept } = options;
+type Stage = 'main' | 'changed';
+
+async function run(
+  experiment: Experiment,
+  stage: Stage,
+  options: Options,
+): Promise<ReadonlyMap<Cell, ScenarioReport>> {
+  const { folder, jobs, kept, seeds, constantSeeds, again } = options;
   const startedMs = performance.now();
-  const run = (cells: readonly Cell[], what: string): Promise<ReadonlyMap<Cell, ScenarioReport>> =>
-    resultsOf(cells, {
-      ...{ folder, jobs, onlyKept: kept },
-      onProgress: (done, of, { caseId, contender, seed }, tookS) => {
-        const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
-        const cell = `${caseId} ${contender} seed ${String(seed)}`;
-        const took = `${tookS.toFixed(1)} s`;
-        say(
-          `${experiment.id}, ${what} ${String(done)}/${String(of)}, ${minutes} min: ${cell}, ${took}`,
-        );
-      },
-    });
-  const main = await run(mainCells(experiment, seedsOf(options.seeds)), 'run');
-  const changed = await run(changedCells(experiment, seedsOf(options.constantSeeds)), 'changed');
-  return { experiment, summary: summarise(experiment, main, changed) };
+  const cells =
+    stage === 'main'
+      ? mainCells(experiment, seedsOf(seeds))
+      : changedCells(experiment, seedsOf(constantSeeds));
+  return resultsOf(cells, {
+    ...{ folder, jobs, onlyKept: kept, again },
+    onProgress: (done, of, { caseId, contender, seed }, tookS) => {
+      const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
+      const cell = `${caseId} ${contender} seed ${String(seed)}, ${tookS.toFixed(1)} s`;
+      say(`${experiment.id} ${stage} ${String(done)}/${String(of)}, ${minutes} min: ${cell}`);
+    },
+  });
 }
 
-async function decisionTimes(options: Options): Promise<readonly DecisionTimes[] | undefined> {
+/** All as they stand first: what is changed takes longest, and matters to claims alone. */
+async function runAll(options: Options): Promise<Reported[]> {
+  const chosen = experiments.filter(({ id }) => id.includes(options.only));
+  const main: ReadonlyMap<Cell, ScenarioReport>[] = [];
+  for (const experiment of chosen) main.push(await run(experiment, 'main', options));
+  const reported: Reported[] = [];
+  for (const [at, experiment] of chosen.entries()) {
+    const changed = await run(experiment, 'changed', options);
+    const summary = summarise(experiment, main[at] ?? new Map(), changed);
+    reported.push({ experiment, summary });
+  }
+  return reported;
+}
+
+function decisionTimes(options: Options): readonly DecisionTimes[] | undefined {
   const path = join(options.folder, 'overhead.json');
-  const there = readKept<readonly DecisionTimes[]>(path);
+  const there = readKept(path) as readonly DecisionTimes[] | undefined;
   if (there !== undefined || options.kept) return there;
   say('overhead: measuring decisions');
   const times = measureDecisions(Object.keys(selectionPolicies) as SelectionPolicyName[]);
@@ -118,7 +139,7 @@ async function decisionTimes(options: Options): Promise<readonly DecisionTimes[]
 
 async function gapFigures(options: Options): Promise<readonly GapFigures[] | undefined> {
   const path = join(options.folder, 'exact.json');
-  const there = readKept<readonly GapFigures[]>(path);
+  const there = readKept(path) as readonly GapFigures[] | undefined;
   if (there !== undefined || options.kept) return there;
   const gaps = await measureGaps([10, 50, 100], options.seeds, (architectures, draw) => {
     say(`exact: ${String(architectures)} architectures, draw ${String(draw)}`);
@@ -135,12 +156,9 @@ function commit(): string {
 async function main(): Promise<void> {
   const options = readOptions();
   const wanted = (id: string): boolean => id.includes(options.only);
-  const reported: Reported[] = [];
-  for (const experiment of experiments.filter(({ id }) => wanted(id))) {
-    reported.push(await runOne(experiment, options));
-  }
   const overhead = wanted('overhead') ? await decisionTimes(options) : undefined;
   const gaps = wanted('exact') ? await gapFigures(options) : undefined;
+  const reported = await runAll(options);
   const text = reportOf(reported, overhead, gaps, {
     seeds: options.seeds,
     changedSeeds: options.constantSeeds,

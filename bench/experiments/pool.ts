@@ -16,6 +16,8 @@ export interface PoolOptions {
   readonly jobs: number;
   /** Nothing is run; what is not there is left out. */
   readonly onlyKept: boolean;
+  /** A contender whose results are not to be taken from before. */
+  readonly again: string | undefined;
   readonly onProgress: (done: number, of: number, cell: Cell, tookS: number) => void;
 }
 
@@ -35,7 +37,8 @@ export async function resultsOf(
   };
   const missing: Cell[] = [];
   for (const cell of cells) {
-    const kept = readKept<ScenarioReport>(pathOf(cell));
+    const isFresh = cell.contender === options.again;
+    const kept = isFresh ? undefined : (readKept(pathOf(cell)) as ScenarioReport | undefined);
     if (kept === undefined) missing.push(cell);
     else results.set(cell, kept);
   }

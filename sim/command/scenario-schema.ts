@@ -156,6 +156,7 @@ export const scenarioSchema = z.strictObject({
   scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
   fleetPolicy: z.enum(Object.keys(fleetPolicies) as [keyof typeof fleetPolicies]).optional(),
   spread: share.default(0.05),
+  noise: z.array(z.number().positive()).min(2).max(1_001).optional(),
   interference: share.default(0),
 });
 

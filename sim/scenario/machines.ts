@@ -92,7 +92,7 @@ export class Machines {
 
   #startWorker(group: MachineGroup, name: string): void {
     if (!this.#groups.has(name)) return;
-    const { spread, interference } = this.#scenario;
+    const { spread, noise, interference } = this.#scenario;
     this.#cluster.startWorker({
       name,
       hardware: [
@@ -103,7 +103,10 @@ export class Machines {
           costUsdPerUnitHour: group.usdPerHour / group.units,
         },
       ],
-      engine: { spread, interference, answer: () => noOutputs },
+      engine: {
+        ...{ spread, interference, answer: () => noOutputs },
+        ...(noise === undefined ? {} : { noise }),
+      },
     });
   }
 

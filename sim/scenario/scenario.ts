@@ -91,6 +91,8 @@ export interface Scenario {
   readonly network: 'direct' | 'bus';
   /** Between a gateway and a worker, ms, one way. */
   readonly hopMs: number;
+  /** Factors on execution times, as quantiles (`EngineModelOptions.noise`). */
+  readonly noise?: readonly number[] | undefined;
   /** How far execution times are from the profile's, as a share. */
   readonly spread: number;
   /** By how much each other batch on the same machine slows a batch, as a share. */
