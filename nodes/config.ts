@@ -48,6 +48,8 @@ const dispatcherConfig = z.strictObject({
   hopMs: z.number().min(0).default(0.5),
   /** How long queries wait for a lost bus before they are refused. */
   busOutageMs: milliseconds.default(3_000),
+  /** How long queries wait for a worker when the last one has gone; 0: they are refused. */
+  workersGoneMs: z.number().min(0).default(10_000),
 });
 
 const instanceConfig = z.strictObject({

@@ -67,6 +67,7 @@ export function bury(dispatching: Dispatching, terminated: Terminated, ctx: Cont
       // One that drained and left in good order is news to nobody.
       if (terminated.reason === 'stopped') ctx.log.info('worker left', { worker: worker.id });
       else ctx.log.warn('worker lost', { worker: worker.id, why: terminated.detail });
+      if (index.workerList.length === 0) startWaiting(dispatching, ctx);
       orphan(dispatching, orphans, worker, terminated.detail, ctx);
       return;
     }
@@ -107,6 +108,24 @@ export function placeLost(dispatching: Dispatching, node: string | undefined, ct
 
 export function placeHeld(dispatching: Dispatching, ctx: Context): void {
   for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
+}
+
+const defaultWorkersGoneMs = 10_000;
+
+/** The last worker is gone. Others have been there, so one may come: queries wait for it. */
+function startWaiting(dispatching: Dispatching, ctx: Context): void {
+  const { workersGoneMs = defaultWorkersGoneMs } = dispatching.options.config;
+  dispatching.workersGoneAtMs ??= ctx.nowMs;
+  dispatching.areWorkersGone = workersGoneMs === 0;
+  ctx.after(workersGoneMs, 'workers-gone', { type: 'dispatcher.workers-stay-gone' });
+}
+
+/** A worker is new here: what waited for one is placed. */
+export function welcome(dispatching: Dispatching, ctx: Context): void {
+  dispatching.workersGoneAtMs = undefined;
+  dispatching.areWorkersGone = false;
+  ctx.cancel('workers-gone');
+  placeHeld(dispatching, ctx);
 }
 
 const defaultBusOutageMs = 3_000;
