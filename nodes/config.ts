@@ -18,7 +18,11 @@ import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
-import { storeConfigSchema } from './stores/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
 const byDefault = policies[defaultPolicy];
 const count = z.int().min(1);
@@ -140,6 +144,8 @@ export const configSchema = z.strictObject({
    * together (`load-config.ts`); what is set of these is left as it is.
    */
   policy: z.enum(policyNames).default(defaultPolicy),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

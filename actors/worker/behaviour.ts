@@ -124,6 +124,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     failures: new Map(),
     lastFailure: new Map(),
     barredUntilMs: new Map(),
+    movedUntilMs: new Map(),
     held: [],
     makingRoom: false,
     loads: new Map(),

@@ -78,8 +78,10 @@ export interface Working {
   readonly failures: Map<VariantId, readonly number[]>;
   /** The newest of them in words, and when: instances of one engine host die of one cause. */
   readonly lastFailure: Map<VariantId, { readonly why: string; readonly atMs: number }>;
-  /** Variants that failed too often here, or moved away, until when. */
+  /** Variants that failed too often here, until when. */
   readonly barredUntilMs: Map<VariantId, number>;
+  /** Variants that moved away: until then none is loaded here unless a query is sent for it. */
+  readonly movedUntilMs: Map<VariantId, number>;
   /** Queries of variants for which room is being made. */
   readonly held: RunQuery[];
   /** Something unloads for others to load. */
