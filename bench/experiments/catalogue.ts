@@ -5,7 +5,7 @@
  */
 
 import { policies, type PolicyName } from '../../actors/policy/policies.ts';
-import type { Claim, Contender, Experiment, Means } from './experiment.ts';
+import type { Claim, Contender, Experiment, Means, Settings } from './experiment.ts';
 import * as metrics from './metrics.ts';
 
 const all: readonly Contender[] = (Object.keys(policies) as PolicyName[]).map((policy) => ({
@@ -19,21 +19,25 @@ function only(...names: readonly PolicyName[]): readonly Contender[] {
 
 /** A single variant, scaled by copies alone, as SageMaker would (the paper's SM+). */
 function single(variant: string): Contender {
-  const fleet = [machinesFor(variant)];
-  return { id: variant, policy: 'sm-plus', set: { variantsOnly: [variant], fleet } };
+  const set = (load: string): Settings => {
+    return { variantsOnly: [variant], fleet: [machinesFor(variant, load)] };
+  };
+  return { id: variant, policy: 'sm-plus', set };
 }
 
 /** Of its own kind alone: nobody would pay for others. */
-function machinesFor(variant: string) {
+function machinesFor(variant: string, load: string): Settings {
   if (variant.includes('inferentia')) {
     const chip = { name: 'inf', hardware: 'inferentia', units: 4, memory: '8GiB' };
-    return { ...chip, count: 1, max: 2, usdPerHour: 0.584 };
+    return { ...chip, count: 1, max: 2, startUpS: 25, usdPerHour: 0.584 };
   }
   if (variant.includes('cuda')) {
     const gpu = { name: 'gpu', hardware: 'cuda', units: 1, memory: '16GiB' };
     return { ...gpu, count: 1, max: 2, usdPerHour: 3.06 };
   }
-  return { name: 'cpu', units: 2, memory: '8GiB', count: 1, max: 32, usdPerHour: 0.096 };
+  // A high load that lasts finds a fleet that has grown to it.
+  const count = load === 'steady' ? 12 : 1;
+  return { name: 'cpu', units: 2, memory: '8GiB', count, min: 1, max: 32, usdPerHour: 0.096 };
 }
 
 const families = ['diurnal', 'step', 'ramp', 'on-off', 'bursty', 'twitter'] as const;

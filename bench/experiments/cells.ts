@@ -74,7 +74,11 @@ function cellOf(
   seed: number,
   { name, modelled }: Partial<Change>,
 ): Cell {
-  const set = { ...ofCase, ...ofContender, ...(modelled === undefined ? {} : { modelled }) };
+  const set = {
+    ...ofCase,
+    ...ofContender?.(caseId),
+    ...(modelled === undefined ? {} : { modelled }),
+  };
   return { experiment: id, caseId, contender, scenario, policy, seed, set, changed: name };
 }
 

@@ -21,7 +21,8 @@ export interface Case {
 export interface Contender {
   readonly id: string;
   readonly policy: PolicyName;
-  readonly set?: Settings;
+  /** In a case. */
+  readonly set?: (caseId: string) => Settings;
   /** Cases it does not take part in are left out. */
   readonly cases?: readonly string[];
 }

@@ -43,6 +43,7 @@ export async function resultsOf(
     else results.set(cell, kept);
   }
   if (options.onlyKept) return results;
+  const wanted = missing.length;
   let done = 0;
   const runNext = async (worker: Worker): Promise<void> => {
     for (let cell = missing.shift(); cell !== undefined; cell = missing.shift()) {
@@ -50,7 +51,7 @@ export async function resultsOf(
       writeKept(pathOf(cell), report);
       results.set(cell, report);
       done += 1;
-      options.onProgress(done, done + missing.length, cell, tookS);
+      options.onProgress(done, wanted, cell, tookS);
     }
   };
   const workers = Array.from({ length: Math.min(options.jobs, missing.length) }, () => {

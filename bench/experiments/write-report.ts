@@ -102,7 +102,7 @@ function servedLines({ metrics, cases, contenders }: Experiment, { variants }: S
   if (!metrics.some(({ id }) => id === 'variants')) return [];
   const lines = cases.flatMap((one) =>
     contenders
-      .filter(({ set }) => set?.['variantsOnly'] === undefined)
+      .filter(({ set }) => set?.(one.id)['variantsOnly'] === undefined)
       .flatMap(({ id }) => {
         const served = variants[`${one.id} ${id}`];
         return served === undefined ? [] : [`- ${one.id}, ${id}: ${served.join(', ')}`];
