@@ -156,7 +156,7 @@ function commit(): string {
 async function main(): Promise<void> {
   const options = readOptions();
   const wanted = (id: string): boolean => id.includes(options.only);
-  const overhead = wanted('overhead') ? await decisionTimes(options) : undefined;
+  const overhead = wanted('overhead') ? decisionTimes(options) : undefined;
   const gaps = wanted('exact') ? await gapFigures(options) : undefined;
   const reported = await runAll(options);
   const text = reportOf(reported, overhead, gaps, {

@@ -82,7 +82,7 @@ function scenarioFile(
       memory: `${String(Math.ceil(profile.memoryBytes / 2 ** 20))}MiB`,
       latencyMs: Object.fromEntries(
         profile.latency.map(({ batch }) => [batch, predictBatchMs(profile, batch)]),
-      ) as object,
+      ),
     })),
     ...{ preload, load, spread: 0, modelled: { hopMs: hops } },
     ...(measured === undefined ? {} : { noise: measured.noise }),
@@ -108,6 +108,10 @@ async function playRound(
     // Just before each, for what others do on the machine changes.
     const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
     const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
+    if (measured.noise.some((factor) => !Number.isFinite(factor))) {
+      say(`round ${String(round)}, ${workload.id}: the machine is too busy to calibrate; left out`);
+      continue;
+    }
     const scenario = readScenario(scenarioFile(workload, variants, round, measured));
     const real = figuresOf(await system.play(scenario), durationS);
     const { latencyMs, goodputQps, violations, batchMean } = runScenario(scenario);

@@ -67,9 +67,9 @@ async function openEngine(
   );
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<string> => {
-    const { value, done } = await lines.next();
-    if (done === true) throw new Error(`the engine of ${name} ended`);
-    return value;
+    const line = await lines.next();
+    if (line.done === true) throw new Error(`the engine of ${name} ended`);
+    return String(line.value);
   };
   await next();
   return {
