@@ -12,6 +12,7 @@ import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
 import { limitsOf, Machines } from './machines.ts';
 import { Measures } from './measures.ts';
+import { asOwned } from './tuned.ts';
 import type { ScenarioReport } from './report.ts';
 import type { Scenario, Stream } from './scenario.ts';
 
@@ -21,7 +22,8 @@ const hopMs = 0.2;
 const silentMs = 750;
 const secondMs = 1_000;
 
-export function runScenario(scenario: Scenario): ScenarioReport {
+export function runScenario(given: Scenario): ScenarioReport {
+  const scenario = asOwned(given);
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
   const cluster = new Cluster({
