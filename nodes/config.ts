@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 import { defaultStateRules } from '../actors/domain/instance.ts';
 import { batchPolicies } from '../actors/policy/batching/index.ts';
+import { defaultDriftRule } from '../actors/policy/profiling/drift.ts';
 import { defaultPolicy, policies, policyNames } from '../actors/policy/policies.ts';
 import { selectionPolicies } from '../actors/policy/selection/index.ts';
 import { reloadPolicy } from '../actors/worker/behaviour.ts';
@@ -18,7 +19,11 @@ import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
-import { storeConfigSchema } from './stores/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
 const byDefault = policies[defaultPolicy];
 const count = z.int().min(1);
@@ -48,6 +53,8 @@ const dispatcherConfig = z.strictObject({
   hopMs: z.number().min(0).default(0.5),
   /** How long queries wait for a lost bus before they are refused. */
   busOutageMs: milliseconds.default(3_000),
+  /** How long queries wait for a worker when the last one has gone; 0: they are refused. */
+  workersGoneMs: z.number().min(0).default(10_000),
 });
 
 const instanceConfig = z.strictObject({
@@ -63,6 +70,22 @@ const monitorConfig = z.strictObject({
   windowMs: milliseconds.default(1_000),
   reportMs: milliseconds.default(250),
   mailboxMax: count.default(10_000),
+  /** When a profile counts as stale, and is measured anew: observed times over profiled ones. */
+  drift: z
+    .strictObject({
+      /** Off beyond this, slower or faster; right again within `clearsAt`. */
+      setsAt: z.number().min(1).default(defaultDriftRule.setsAt),
+      clearsAt: z.number().min(1).default(defaultDriftRule.clearsAt),
+      /** For how long it must have been off. */
+      forMs: milliseconds.default(defaultDriftRule.forMs),
+      /** Batches that make an observation. */
+      batchesMin: count.default(defaultDriftRule.batchesMin),
+      /** Of the latest observation, in the running ratio. */
+      weight: z.number().positive().max(1).default(defaultDriftRule.weight),
+    })
+    .prefault({}),
+  /** How often workers tell the registrar of it. */
+  driftTellMs: milliseconds.default(10_000),
   rules: z
     .strictObject({
       overloadSets: z.number().default(defaultStateRules.overloadSets),
@@ -138,6 +161,8 @@ export const configSchema = z.strictObject({
    * together (`load-config.ts`); what is set of these is left as it is.
    */
   policy: z.enum(policyNames).default(defaultPolicy),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

@@ -29,7 +29,7 @@ import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
-import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost, welcome } from './losses.ts';
 import { readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
@@ -78,6 +78,8 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     foresight: new Foresight(),
     busLostAtMs: undefined,
     isBusOutage: false,
+    workersGoneAtMs: undefined,
+    areWorkersGone: false,
     wakeAtMs: Infinity,
   };
 }
@@ -179,6 +181,10 @@ function dispatcherBehaviour(
       dispatching.isBusOutage = true;
       // What is on another node is as good as lost: its answer has no way here.
       placeLost(dispatching, undefined, ctx);
+      return dispatching;
+    case 'dispatcher.workers-stay-gone':
+      dispatching.areWorkersGone = true;
+      placeHeld(dispatching, ctx);
       return dispatching;
     case 'dispatcher.messages-lost':
       placeLost(dispatching, message.node, ctx);
@@ -326,13 +332,17 @@ function takeReport(
   const orphans = isBack ? table.onWorker(report.workerId) : [];
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
   if (isNew) ctx.watch(worker, asTerminated);
-  for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
+  for (const instance of indexed.instances.values()) {
+    if (instance.isWatched) continue;
+    instance.isWatched = true;
+    watchInstance(indexed, instance.path, ctx);
+  }
   if (isBack) {
     const why = 'it came back under a newer epoch';
     ctx.log.warn('worker lost', { worker: before.id, why });
     orphan(dispatching, orphans, before, why, ctx);
   }
-  if (isNew) placeHeld(dispatching, ctx);
+  if (isNew) welcome(dispatching, ctx);
 }
 
 /** One timer for all deadlines, armed for the earliest. */

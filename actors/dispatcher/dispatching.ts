@@ -26,6 +26,8 @@ export interface DispatcherConfig {
   readonly hopMs: number;
   /** How long queries wait for a lost bus; then only what this process can serve is served. */
   readonly busOutageMs?: number;
+  /** How long queries wait for a worker after the last one went; then none is expected. */
+  readonly workersGoneMs?: number;
 }
 
 export interface DispatcherOptions {
@@ -49,5 +51,9 @@ export interface Dispatching {
   busLostAtMs: number | undefined;
   /** It has been lost for longer than queries wait for it. */
   isBusOutage: boolean;
+  /** Since when no worker is in view; undefined while there is one, and before the first. */
+  workersGoneAtMs: number | undefined;
+  /** There has been none for longer than queries wait for one. */
+  areWorkersGone: boolean;
   wakeAtMs: number;
 }

@@ -10,7 +10,7 @@ import { refusedAnswer } from './answers.ts';
 import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
 import type { Dispatching } from './dispatching.ts';
 import type { InFlight, Placement } from './in-flight.ts';
-import { busLostError } from './outage.ts';
+import { outageOf } from './outage.ts';
 import type { DispatcherMessage } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
@@ -52,9 +52,10 @@ function placeQuery(
   };
   const selection = selectionPolicies[options.config.selection](view, query, ctx.random);
   if (selection.kind === 'refuse') {
-    if (dispatching.busLostAtMs !== undefined && selection.error.code === 'unavailable') {
-      // Held for a while: it is placed when the bus is back, or expires.
-      return dispatching.isBusOutage ? busLostError(dispatching, ctx) : undefined;
+    if (selection.error.code === 'unavailable') {
+      // Held for a while: it is placed when the bus or a worker is back, or expires.
+      const held = outageOf(dispatching, ctx);
+      if (held !== 'none') return held === 'short' ? undefined : held;
     }
     preload(selection.preload, ctx);
     const reason = selection.error.message;
@@ -84,7 +85,7 @@ function placeQuery(
     instance.sent += 1;
   }
   entry.attempt += 1;
-  dispatching.table.place(entry, placement);
+  entry.placement = placement;
   ctx.tell(worker.ref, {
     type: 'worker.run-query',
     queryId: entry.submit.queryId,

@@ -110,6 +110,8 @@ export type DispatcherMessage =
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
   /** The bus has been away for longer than queries wait for it. */
   | { readonly type: 'dispatcher.bus-outage-lasts' }
+  /** There has been no worker for longer than queries wait for one. */
+  | { readonly type: 'dispatcher.workers-stay-gone' }
   | {
       /** What was sent to `node` (undefined: to any) or answered by it may be lost. */
       readonly type: 'dispatcher.messages-lost';

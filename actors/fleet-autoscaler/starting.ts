@@ -88,10 +88,14 @@ export function giveUpLate(fleet: Fleet, ctx: Context): void {
 
 export function failStart(fleet: Fleet, name: WorkerId, why: string, ctx: Context): void {
   if (!fleet.starting.delete(name)) return;
-  backOff(fleet, name, `did not come up: ${why}`, ctx);
+  backOff(fleet, name, `did not come up: ${why}`, fleet.options.config.backoffMaxMs, ctx);
 }
 
-/** It was up: harmless when told to go, or after a life of some length. */
+/**
+ * It was up: harmless when told to go, or after a life of some length. The next is ordered at once
+ * where it can be; and while no other worker is up, soon in any case: that they can come up was
+ * seen, and a fleet of none serves nobody.
+ */
 export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Context): void {
   const known = fleet.workers.get(name);
   if (known !== undefined) {
@@ -105,15 +109,27 @@ export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Contex
   if (fleet.removing.delete(name)) return;
   const ageMs = known === undefined ? Infinity : ctx.nowMs - known.firstMs;
   if (ageMs < fleet.options.config.youngMs) {
-    backOff(fleet, name, `died ${(ageMs / 1000).toFixed(1)} s after it came up: ${how}`, ctx);
+    const what = `died ${(ageMs / 1000).toFixed(1)} s after it came up: ${how}`;
+    backOff(fleet, name, what, longestWaitMs(fleet), ctx);
   } else {
     ctx.log.warn('worker ended', { worker: name, how });
   }
+  const untilMs = Math.min(fleet.backoffUntilMs, ctx.nowMs + longestWaitMs(fleet));
+  fleet.backoffUntilMs = untilMs;
+  // In place of the next tick, or when it may be replaced.
+  const inMs = Math.min(fleet.options.config.tickMs, Math.max(0, untilMs - ctx.nowMs));
+  ctx.after(inMs, 'tick', { type: 'fleet.tick-due' });
 }
 
-function backOff(fleet: Fleet, name: WorkerId, what: string, ctx: Context): void {
-  const { backoffMs, backoffMaxMs } = fleet.options.config;
-  const waitMs = Math.min(backoffMaxMs, backoffMs * 2 ** Math.min(fleet.failures, 30));
+/** After one that came up: a start and a short life now and then is little to lose. */
+function longestWaitMs({ workers, options }: Fleet): number {
+  const { backoffMs, backoffMaxMs, youngMs } = options.config;
+  return workers.size === 0 ? backoffMs : Math.min(backoffMaxMs, Math.max(backoffMs, youngMs));
+}
+
+function backOff(fleet: Fleet, name: WorkerId, what: string, mostMs: number, ctx: Context): void {
+  const { backoffMs } = fleet.options.config;
+  const waitMs = Math.min(mostMs, backoffMs * 2 ** Math.min(fleet.failures, 30));
   fleet.failures += 1;
   fleet.backoffUntilMs = ctx.nowMs + waitMs;
   ctx.metrics.count('infaas_worker_starts_failed_total');
