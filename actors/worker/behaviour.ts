@@ -4,7 +4,7 @@
  * successor when it is gone, or loads the variant when there is none.
  */
 
-import type { ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.ts';
+import type { ActorSpec, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
@@ -12,6 +12,7 @@ import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
+import type { SessionReleased } from '../instance/engine-port.ts';
 import { modelAutoscalerSpec } from '../model-autoscaler/behaviour.ts';
 import type { ScalingInstance } from '../policy/scaling/view.ts';
 import { monitorSpec } from '../monitor/behaviour.ts';
@@ -30,7 +31,7 @@ import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
 import {
   type Context,
-  type Names,
+  type Lasting,
   type Registry,
   registryOf,
   type WorkerOptions,
@@ -46,10 +47,10 @@ export const reloadPolicy: SupervisionPolicy = {
 };
 
 export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMessage> {
-  // Kept over restarts: an instance must not have the name of one whose session still unloads.
-  const names: Names = { given: 0 };
+  // An instance must not have the name, nor the memory, of one whose session still unloads.
+  const lasting: Lasting = { named: 0, sessions: new Map() };
   return {
-    start: (ctx) => startWorker(options, names, ctx),
+    start: (ctx) => startWorker(options, lasting, ctx),
     behaviour: workerBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.config.mailboxMax,
@@ -84,8 +85,13 @@ function refuseQuery(options: WorkerOptions, message: WorkerMessage): Refusal | 
   return refusal(message.replyTo, reply);
 }
 
-function startWorker(options: WorkerOptions, names: Names, ctx: Context): Working {
+function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Working {
   const { config } = options;
+  for (const instanceId of lasting.sessions.keys()) {
+    // Its instance, which ended with the worker, may have had no last words.
+    const releasedTo: Ref<SessionReleased> = ctx.self;
+    ctx.tell(options.engine, { type: 'engine.unload-variant', instanceId, releasedTo });
+  }
   // Before the node joined there is no epoch to be known under; joining attaches it then.
   if (options.epoch() > 0) {
     ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
@@ -129,7 +135,8 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     loads: new Map(),
     dispatchers: [],
     report: undefined,
-    names,
+    lasting,
+    leaving: new Map(lasting.sessions),
     draining: false,
   };
 }
@@ -161,6 +168,10 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       return working;
     case 'worker.instance-terminated':
       bury(working, message.instanceId, message.terminated, ctx);
+      return working;
+    case 'worker.session-released':
+      working.lasting.sessions.delete(message.instanceId);
+      if (working.leaving.delete(message.instanceId)) fillRoom(working, ctx);
       return working;
     case 'worker.reload-due':
       loadWanted(working, ctx);
@@ -247,6 +258,11 @@ function bury(
     return;
   }
   if (terminated.reason === 'failed') reloadAfter(working, loaded, terminated, ctx);
+  fillRoom(working, ctx);
+}
+
+/** Something has given way: what waited for it comes in. */
+function fillRoom(working: Working, ctx: Context): void {
   if (!working.makingRoom) return;
   working.makingRoom = false;
   routeHeld(working, ctx);

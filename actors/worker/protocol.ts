@@ -3,6 +3,7 @@
  * instances it supervises.
  */
 
+import type { SessionReleased } from '../instance/engine-port.ts';
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { Delivery } from '../../runtime/wire/envelope.ts';
@@ -128,6 +129,7 @@ export type WorkerMessage =
       readonly terminated: Terminated;
     }
   | { readonly type: 'worker.reload-due' }
+  | SessionReleased
   | {
       readonly type: 'worker.report-gathered';
       readonly report: WorkerReport;

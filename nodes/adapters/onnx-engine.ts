@@ -7,7 +7,11 @@
  * another.
  */
 
-import type { EngineCommand, EngineEvent } from '../../actors/instance/engine-port.ts';
+import type {
+  EngineCommand,
+  EngineEvent,
+  SessionReleased,
+} from '../../actors/instance/engine-port.ts';
 import type { InstanceId } from '../../actors/domain/instance.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
@@ -69,6 +73,8 @@ interface Resident {
   readonly residence: Residence;
   /** The lane's name for it. */
   readonly session: number;
+  leaving: boolean;
+  releasedTo: Ref<SessionReleased> | undefined;
 }
 
 class Engine {
@@ -160,7 +166,10 @@ class Engine {
     const residence = this.pool.settle(variant.id, cores);
     this.sessions += 1;
     const plan = planFeeds(variant);
-    const resident: Resident = { variant, plan, replyTo, residence, session: this.sessions };
+    const resident: Resident = {
+      ...{ variant, plan, replyTo, residence, session: this.sessions },
+      ...{ leaving: false, releasedTo: undefined },
+    };
     this.residents.set(instanceId, resident);
     residence.lane.submit(
       {
@@ -220,8 +229,12 @@ class Engine {
     const resident = this.residents.get(instanceId);
     if (resident === undefined) {
       this.countLate(command);
+      this.tellReleased(instanceId, command.releasedTo);
       return;
     }
+    resident.releasedTo ??= command.releasedTo;
+    if (resident.leaving) return;
+    resident.leaving = true;
     resident.residence.lane.submit(
       {
         variantId: resident.variant.id,
@@ -242,12 +255,19 @@ class Engine {
       this.residents.delete(instanceId);
       const type = host.started ? 'instance.engine-lost' : 'instance.load-failed';
       this.tell(resident.replyTo, { type, message });
+      this.tellReleased(instanceId, resident.releasedTo);
     }
   }
 
-  private forget(instanceId: InstanceId, { residence, variant }: Resident): void {
+  private forget(instanceId: InstanceId, { residence, variant, releasedTo }: Resident): void {
     this.residents.delete(instanceId);
     this.pool.leave(residence, variant.id);
+    this.tellReleased(instanceId, releasedTo);
+  }
+
+  private tellReleased(instanceId: InstanceId, to: Ref<SessionReleased> | undefined): void {
+    if (to === undefined) return;
+    this.options.host.tell(to, { type: 'worker.session-released', instanceId });
   }
 
   /** The command and the news that its instance's engine is lost have crossed. */
