@@ -69,4 +69,5 @@ export type ControllerMessage =
       readonly replyTo: Ref<FamilyEvent>;
     }
   | { readonly type: 'controller.publish-due' }
+  | { readonly type: 'controller.confirm-due' }
   | { readonly type: 'controller.actor-terminated'; readonly terminated: Terminated };

@@ -4,8 +4,8 @@
  * successor when it is gone, or loads the variant when there is none.
  */
 
-import type { ActorSpec, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
-import { refOf, refusal } from '../../runtime/actor.ts';
+import type { ActorSpec, Address, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
+import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
 import { tellDecision } from '../domain/decision.ts';
@@ -93,9 +93,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     ctx.tell(options.engine, { type: 'engine.unload-variant', instanceId, releasedTo });
   }
   // Before the node joined there is no epoch to be known under; joining attaches it then.
-  if (options.epoch() > 0) {
-    ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
-  }
+  if (options.epoch() > 0) attachTo(options, ctx);
   const monitor = ctx.spawn(
     monitorSpec({
       workerId: options.id,
@@ -153,8 +151,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       takeRegistry(working, message, ctx);
       return working;
     case 'worker.dispatchers-changed':
-      working.dispatchers = message.dispatchers;
-      sendReport(working, ctx);
+      takeDispatchers(working, message, ctx);
       return working;
     case 'worker.load-variant':
       want(working, message.variantId, message.count);
@@ -199,13 +196,35 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
   }
 }
 
+/** Told of again and again: only what is new is worth a report. */
+function takeDispatchers(
+  working: Working,
+  { dispatchers, revision }: Extract<WorkerMessage, { type: 'worker.dispatchers-changed' }>,
+  ctx: Context,
+): void {
+  // A change of the registry never came: whoever attaches is given the whole.
+  if (revision !== undefined && revision !== working.revision) attachTo(working.options, ctx);
+  const known = working.dispatchers;
+  const isSame = (ref: Address, at: number): boolean => {
+    const there = known[at];
+    return there !== undefined && sameAddress(ref, there);
+  };
+  if (dispatchers.length === known.length && dispatchers.every(isSame)) return;
+  working.dispatchers = dispatchers;
+  sendReport(working, ctx);
+}
+
+function attachTo({ controller }: WorkerOptions, ctx: Context): void {
+  ctx.tell(controller, { type: 'controller.attach-worker', worker: ctx.self });
+}
+
 type RegistryChanged = Extract<WorkerMessage, { type: 'worker.registry-changed' }>;
 
 function takeRegistry(working: Working, message: RegistryChanged, ctx: Context): void {
   const { since, revision, variants, removed = [] } = message;
   if (since !== undefined && since !== working.revision) {
     // A change from something that never came: whoever attaches is given the whole.
-    ctx.tell(working.options.controller, { type: 'controller.attach-worker', worker: ctx.self });
+    attachTo(working.options, ctx);
     return;
   }
   working.revision = revision;

@@ -118,6 +118,8 @@ export type WorkerMessage =
   | {
       readonly type: 'worker.dispatchers-changed';
       readonly dispatchers: readonly Ref<WorkerEvent>[];
+      /** Of the registry that its reader should know by now. */
+      readonly revision?: number | undefined;
     }
   | { readonly type: 'worker.load-variant'; readonly variantId: VariantId; readonly count: number }
   | { readonly type: 'worker.unload-variant'; readonly variantId: VariantId }
