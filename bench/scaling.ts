@@ -4,7 +4,7 @@
  *
  *     node dist/bench/scaling.js ramp|interference|kills [--seconds N] [--out FILE.svg]
  *
- * `ramp`: from 5 % to 150 % of the capacity of one core and back. `interference`: neighbours take
+ * `ramp`: from 5 % to 150 % of the capacity of one core and back. `interference`: a neighbour takes
  * the core of the worker that serves. `kills`: a random worker is killed every 5 s at half load.
  */
 
@@ -34,6 +34,8 @@ interface Answered {
   readonly met: boolean;
   readonly variant: string;
   readonly worker: string;
+  /** Why it failed. */
+  readonly why: string | undefined;
 }
 
 interface Sample {
@@ -69,7 +71,6 @@ const fleet = {
 const config = {
   fleet,
   worker: { scaling, ...(scenario === 'kills' ? { preload: { 'resnet-tta-fp32': 1 } } : {}) },
-  monitor: { rules: { batchesMin: 5 } },
   dispatcher: { selection: 'most-accurate' },
 };
 const nats = ['--nats', server.url];
@@ -137,6 +138,7 @@ async function ask(client: Client, at: number, nowS: () => number): Promise<void
     met: answer.ok && answer.slo.met,
     variant: answer.ok ? answer.servedBy.variant : answer.error.code,
     worker: answer.ok ? answer.servedBy.worker : '',
+    why: answer.ok ? undefined : answer.error.message,
   });
 }
 
@@ -154,11 +156,9 @@ function actOn(what: string, nowS: () => number): NodeJS.Timeout | undefined {
   return setTimeout(() => {
     const worker = answered.at(-1)?.worker ?? '';
     const core = coreOf(worker);
-    for (let each = 0; each < 3; each += 1) {
-      const loop = ['-c', core, process.execPath, '-e', 'for (;;);'];
-      neighbours.push(spawn('taskset', loop, { stdio: 'ignore' }));
-    }
-    events.push(`${nowS().toFixed(1)} s: three neighbours on core ${core}, which ${worker} owns`);
+    const loop = ['-c', core, process.execPath, '-e', 'for (;;);'];
+    neighbours.push(spawn('taskset', loop, { stdio: 'ignore' }));
+    events.push(`${nowS().toFixed(1)} s: a neighbour on core ${core}, which ${worker} owns`);
   }, seconds * 300);
 }
 
@@ -232,6 +232,15 @@ function report(): void {
       ),
     },
     {
+      title: 'instances, by state',
+      lines: [...new Set(samples.flatMap((s) => s.instances.map(({ state }) => state)))].map(
+        (name) => ({
+          name,
+          points: over((s) => s.instances.filter(({ state }) => state === name).length),
+        }),
+      ),
+    },
+    {
       title: 'answers a second, by variant',
       lines: variants.map((name) => ({
         name,
@@ -266,6 +275,7 @@ function report(): void {
       variants: Object.fromEntries(
         variants.map((name) => [name, answered.filter(({ variant }) => variant === name).length]),
       ),
+      failures: [...new Set(answered.flatMap(({ why }) => why ?? []))].slice(0, 10),
       byWorker: [...new Set(answered.map(({ worker }) => worker))],
       medianMs: windowed(latency).map(([atS, ms]) => [atS, Math.round(ms)]),
     }),

@@ -76,7 +76,7 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     fleet: [
       {
         ...{ name: 'cpu', hardware: 'cpu', count: workers, units: 8, memoryBytes: 32 * 2 ** 30 },
-        ...{ usdPerHour: 0.384, startUpS: 0 },
+        ...{ usdPerHour: 0.384, startUpS: 0, min: workers, max: workers },
       },
     ],
     variants: architectures.map((architecture) =>
@@ -93,7 +93,8 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
         ...{ onMiss: 'best-effort', timeoutMs: 5_000, tenant: 'bench' },
       },
     ],
-    ...{ incidents: [], selection: 'cheapest', batching: 'adaptive', scaling: 'static' },
-    ...{ spread: 0, interference: 0 },
+    ...{ incidents: [], policy: 'static', selection: 'cheapest', batching: 'adaptive' },
+    ...{ scaling: 'static', fleetPolicy: 'static' },
+    ...{ loadFactor: 1, network: 'direct', hopMs: 0.2, spread: 0, interference: 0 },
   };
 }

@@ -8,6 +8,8 @@ import { z } from 'zod';
 
 import { defaultStateRules } from '../actors/domain/instance.ts';
 import { batchPolicies } from '../actors/policy/batching/index.ts';
+import { defaultDriftRule } from '../actors/policy/profiling/drift.ts';
+import { defaultPolicy, policies, policyNames } from '../actors/policy/policies.ts';
 import { selectionPolicies } from '../actors/policy/selection/index.ts';
 import { reloadPolicy } from '../actors/worker/behaviour.ts';
 import { engineConfigSchema } from './engine/config.ts';
@@ -17,8 +19,13 @@ import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
-import { storeConfigSchema } from './stores/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
+const byDefault = policies[defaultPolicy];
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
 
@@ -41,7 +48,7 @@ const dispatcherConfig = z.strictObject({
    * young heap costs throughput: 256 take about 2 % of it, 2,000 about 7 %.
    */
   explainedMax: z.int().min(0).default(256),
-  selection: policyName(selectionPolicies, 'cheapest'),
+  selection: policyName(selectionPolicies, byDefault.selection),
   /** Expected way to an instance and back. */
   hopMs: z.number().min(0).default(0.5),
   /** How long queries wait for a lost bus before they are refused. */
@@ -53,7 +60,7 @@ const dispatcherConfig = z.strictObject({
 const instanceConfig = z.strictObject({
   queueMax: count.default(2_000),
   mailboxMax: count.default(4_000),
-  batching: policyName(batchPolicies, 'adaptive'),
+  batching: policyName(batchPolicies, byDefault.batching),
   /** A batch counts as hung after the larger of this and `hangFactor` times its predicted time. */
   hangMs: milliseconds.default(10_000),
   hangFactor: z.number().min(1).default(50),
@@ -63,6 +70,22 @@ const monitorConfig = z.strictObject({
   windowMs: milliseconds.default(1_000),
   reportMs: milliseconds.default(250),
   mailboxMax: count.default(10_000),
+  /** When a profile counts as stale, and is measured anew: observed times over profiled ones. */
+  drift: z
+    .strictObject({
+      /** Off beyond this, slower or faster; right again within `clearsAt`. */
+      setsAt: z.number().min(1).default(defaultDriftRule.setsAt),
+      clearsAt: z.number().min(1).default(defaultDriftRule.clearsAt),
+      /** For how long it must have been off. */
+      forMs: milliseconds.default(defaultDriftRule.forMs),
+      /** Batches that make an observation. */
+      batchesMin: count.default(defaultDriftRule.batchesMin),
+      /** Of the latest observation, in the running ratio. */
+      weight: z.number().positive().max(1).default(defaultDriftRule.weight),
+    })
+    .prefault({}),
+  /** How often workers tell the registrar of it. */
+  driftTellMs: milliseconds.default(10_000),
   rules: z
     .strictObject({
       overloadSets: z.number().default(defaultStateRules.overloadSets),
@@ -133,6 +156,13 @@ export const configSchema = z.strictObject({
   generator: generatorConfigSchema.prefault({}),
   registrar: registrarConfigSchema.prefault({}),
   store: storeConfigSchema.prefault({}),
+  /**
+   * Sets `dispatcher.selection`, `instance.batching`, `worker.scaling.policy` and `fleet.policy`
+   * together (`load-config.ts`); what is set of these is left as it is.
+   */
+  policy: z.enum(policyNames).default(defaultPolicy),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

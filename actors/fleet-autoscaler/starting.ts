@@ -106,16 +106,22 @@ export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Contex
   if (fleet.removing.delete(name)) return;
   const ageMs = known === undefined ? Infinity : ctx.nowMs - known.firstMs;
   if (ageMs < fleet.options.config.youngMs) {
-    const { backoffMs, backoffMaxMs } = fleet.options.config;
-    const mostMs = fleet.workers.size === 0 ? backoffMs : backoffMaxMs;
     const what = `died ${(ageMs / 1000).toFixed(1)} s after it came up: ${how}`;
-    backOff(fleet, name, what, mostMs, ctx);
+    backOff(fleet, name, what, longestWaitMs(fleet), ctx);
   } else {
     ctx.log.warn('worker ended', { worker: name, how });
   }
+  const untilMs = Math.min(fleet.backoffUntilMs, ctx.nowMs + longestWaitMs(fleet));
+  fleet.backoffUntilMs = untilMs;
   // In place of the next tick, or when it may be replaced.
-  const inMs = Math.min(fleet.options.config.tickMs, Math.max(0, fleet.backoffUntilMs - ctx.nowMs));
+  const inMs = Math.min(fleet.options.config.tickMs, Math.max(0, untilMs - ctx.nowMs));
   ctx.after(inMs, 'tick', { type: 'fleet.tick-due' });
+}
+
+/** After one that came up: a start and a short life now and then is little to lose. */
+function longestWaitMs({ workers, options }: Fleet): number {
+  const { backoffMs, backoffMaxMs, youngMs } = options.config;
+  return workers.size === 0 ? backoffMs : Math.min(backoffMaxMs, Math.max(backoffMs, youngMs));
 }
 
 function backOff(fleet: Fleet, name: WorkerId, what: string, mostMs: number, ctx: Context): void {

@@ -32,6 +32,7 @@ import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './
 import {
   type Context,
   type Lasting,
+  type Loaded,
   type Registry,
   registryOf,
   type WorkerOptions,
@@ -100,6 +101,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
       hardware: options.hardware,
       baseMemoryBytes: config.baseMemoryBytes,
       worker: ctx.self,
+      registrar: options.registrar,
       instanceRef: (path) => refOf(options.node, 0, path),
       config: config.monitor,
     }),
@@ -128,6 +130,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     failures: new Map(),
     lastFailure: new Map(),
     barredUntilMs: new Map(),
+    movedUntilMs: new Map(),
     held: [],
     makingRoom: false,
     loads: new Map(),
@@ -238,6 +241,7 @@ function takeRegistry(working: Working, message: RegistryChanged, ctx: Context):
     const variant = byId.get(loaded.variant.id);
     const isNewer = variant !== undefined && variant.file.sha256 !== loaded.variant.file.sha256;
     if (isNewer) renew(working, loaded, variant, ctx);
+    else if (variant !== undefined) takeProfile(loaded, variant, ctx);
   }
   loadWanted(working, ctx);
 }
@@ -251,6 +255,14 @@ function changed(
   for (const id of removed) after.delete(id);
   for (const variant of variants) after.set(variant.id, variant);
   return { list: [...after.values()], byId: after };
+}
+
+/** The same model, measured anew. */
+function takeProfile(loaded: Loaded, variant: Variant, ctx: Context): void {
+  const before = loaded.variant.profile;
+  loaded.variant = variant;
+  if (JSON.stringify(before) === JSON.stringify(variant.profile)) return;
+  ctx.tell(loaded.ref, { type: 'instance.profile-changed', variant });
 }
 
 function drain(working: Working, ctx: Context): void {

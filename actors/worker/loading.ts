@@ -45,6 +45,16 @@ function obstacleBesidesMemory(
     : `worker ${options.id} has no ${variant.hardware}`;
 }
 
+/** Why it is not loaded here unasked: it has just left for another worker. */
+export function movedAway(
+  { movedUntilMs, options }: Working,
+  { id }: Variant,
+  nowMs: number,
+): string | undefined {
+  if (nowMs >= (movedUntilMs.get(id) ?? -Infinity)) return undefined;
+  return `variant ${id} has moved away from worker ${options.id}; it is loaded here later`;
+}
+
 function memoryLackBytes(working: Working, variant: Variant): number {
   return variant.profile.memoryBytes - freeBytes(working, variant.hardware);
 }
@@ -121,7 +131,8 @@ export function loadWanted(working: Working, ctx: Context): void {
     const variant = working.registry.byId.get(variantId);
     if (variant === undefined) continue;
     while ((working.byVariant.get(variantId)?.length ?? 0) < count) {
-      const obstacle = obstacleToLoad(working, variant, ctx.nowMs);
+      const obstacle =
+        movedAway(working, variant, ctx.nowMs) ?? obstacleToLoad(working, variant, ctx.nowMs);
       if (obstacle !== undefined) {
         if (!makeRoom(working, variant, ctx)) {
           ctx.log.warn('wanted variant not loaded', { variant: variantId, obstacle });
@@ -263,15 +274,10 @@ export function reloadAfter(
     working.failures.set(variant.id, decision.history);
     ctx.after(decision.afterMs, `reload ${variant.id}`, { type: 'worker.reload-due' });
   } else {
-    bar(working, variant.id, reload.withinMs, ctx);
+    working.barredUntilMs.set(variant.id, ctx.nowMs + reload.withinMs);
+    ctx.after(reload.withinMs, `reload ${variant.id}`, { type: 'worker.reload-due' });
     ctx.log.error('variant barred on this worker', { variant: variant.id, forMs: reload.withinMs });
   }
-}
-
-/** For a while the variant is not loaded here. */
-export function bar(working: Working, variantId: VariantId, forMs: number, ctx: Context): void {
-  working.barredUntilMs.set(variantId, ctx.nowMs + forMs);
-  ctx.after(forMs, `reload ${variantId}`, { type: 'worker.reload-due' });
 }
 
 /** Longer than the instances of a lost engine host take to end, shorter than a reload. */

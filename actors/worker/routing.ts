@@ -4,7 +4,7 @@
  */
 
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
-import { load, makeRoom, obstacleToLoad } from './loading.ts';
+import { load, makeRoom, movedAway, obstacleToLoad } from './loading.ts';
 import type { CancelQuery, QueryFinished, Retry, RunQuery } from './protocol.ts';
 import type { Context, Loaded, WorkerOptions, Working } from './working.ts';
 
@@ -59,6 +59,15 @@ function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | unde
     return undefined;
   }
   const variant = working.registry.byId.get(query.variantId);
+  const away =
+    variant === undefined || query.instanceId === undefined
+      ? undefined
+      : movedAway(working, variant, ctx.nowMs);
+  if (away !== undefined) {
+    // Sent before its dispatcher knew; whether it is to come back here, that decides.
+    ctx.tell(query.replyTo, refusedQuery(options, query, 'unavailable', away, 'lost'));
+    return undefined;
+  }
   const obstacle =
     variant === undefined
       ? `worker ${options.id} does not know variant ${query.variantId} yet`

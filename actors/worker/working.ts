@@ -16,6 +16,7 @@ import type { ModelAutoscalerConfig } from '../model-autoscaler/behaviour.ts';
 import type { ModelAutoscalerMessage } from '../model-autoscaler/protocol.ts';
 import type { MonitorConfig } from '../monitor/behaviour.ts';
 import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { DriftSeen } from '../registrar/protocol.ts';
 import type { RunQuery, WorkerEvent, WorkerMessage } from './protocol.ts';
 
 export interface WorkerConfig {
@@ -44,6 +45,8 @@ export interface WorkerOptions {
   readonly controller: Ref<ControllerMessage>;
   /** Whom to ask for room elsewhere; undefined where there is no other worker. */
   readonly fleet?: Ref<FleetMessage> | undefined;
+  /** Who has stale profiles measured anew. */
+  readonly registrar?: Ref<DriftSeen> | undefined;
   /** Where decisions are kept, if anywhere. */
   readonly decisions?: Ref<DecisionMade> | undefined;
   readonly config: WorkerConfig;
@@ -52,7 +55,7 @@ export interface WorkerOptions {
 export interface Loaded {
   readonly id: InstanceId;
   readonly ref: Ref<InstanceMessage>;
-  readonly variant: Variant;
+  variant: Variant;
   /** It has loaded, as far as reports tell. */
   ready: boolean;
   /** It takes no more queries. */
@@ -78,8 +81,10 @@ export interface Working {
   readonly failures: Map<VariantId, readonly number[]>;
   /** The newest of them in words, and when: instances of one engine host die of one cause. */
   readonly lastFailure: Map<VariantId, { readonly why: string; readonly atMs: number }>;
-  /** Variants that failed too often here, or moved away, until when. */
+  /** Variants that failed too often here, until when. */
   readonly barredUntilMs: Map<VariantId, number>;
+  /** Variants that moved away: until then none is loaded here unless a query is sent for it. */
+  readonly movedUntilMs: Map<VariantId, number>;
   /** Queries of variants for which room is being made. */
   readonly held: RunQuery[];
   /** Something unloads for others to load. */

@@ -12,11 +12,12 @@ import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { type ControlStore, openControlStore } from '../stores/control-store.ts';
 import { openMetadataStore } from '../stores/open-metadata-store.ts';
-import { addRegistrar } from './registrar-part.ts';
+import { addRegistrar, type RegistrarPart } from './registrar-part.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
   readonly registrar: Ref<RegistrarMessage>;
+  readonly publish: RegistrarPart['publish'];
   close(): Promise<void>;
 }
 
@@ -56,10 +57,13 @@ export async function addController(node: Node, dataDir: string): Promise<Contro
     const joiner = refOf<JoinOutcome>(event.node, 0, '/join');
     host.tell(joiner, { type: 'node.attach-wanted' });
   });
-  const registrar = addRegistrar(node, controller, dataDir);
+  const registrar = await addRegistrar(node, controller, dataDir);
+  const known = store.read().families.flatMap(({ variants }) => variants);
+  registrar.publish(known.map(({ file }) => file));
   return {
     controller,
     registrar: registrar.registrar,
+    publish: registrar.publish,
     close: async () => {
       await registrar.close();
       await store.close();
@@ -91,6 +95,7 @@ export function registerModels(
   part: ControllerPart,
   variants: readonly Variant[],
 ): Promise<number> {
+  part.publish(variants.map(({ file }) => file));
   return new Promise((resolve, reject) => {
     let left = variants.length;
     if (left === 0) {

@@ -1,48 +1,58 @@
 /** Runs a scenario: the actors of production over a direct link, fed by its streams of queries. */
 
-import { scalingBy } from '../cluster/scaling.ts';
+import { fleetBy, scalingBy } from '../cluster/scaling.ts';
 import { defaultStateRules } from '../../actors/domain/instance.ts';
 import type { QueryRequest } from '../../actors/domain/query.ts';
 import { reloadPolicy } from '../../actors/worker/behaviour.ts';
 import { splitRandom } from '../../runtime/random.ts';
 import { type NamedTensors, tensorOf } from '../../runtime/wire/tensors.ts';
 import { Cluster, type ClusterConfig, type SimGateway } from '../cluster/cluster.ts';
+import type { NetworkOptions } from '../cluster/network.ts';
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
-import { Ledger } from './ledger.ts';
+import { limitsOf, Machines } from './machines.ts';
 import { Measures } from './measures.ts';
 import type { ScenarioReport } from './report.ts';
-import type { MachineGroup, Scenario, Stream } from './scenario.ts';
+import type { Scenario, Stream } from './scenario.ts';
 
-/** A query and its answer on the way between gateway and worker, ms: one NATS hop each. */
-const hopMs = 0.2;
-/** Three beats of 250 ms. */
-const silentMs = 750;
+const beatMs = 250;
+const missedMax = 3;
+const silentMs = missedMax * beatMs;
 const secondMs = 1_000;
+/** How the ids of queries begin that do not count; the others' with their stream's number. */
+const ofWarmUp = 'w';
 
 export function runScenario(scenario: Scenario): ScenarioReport {
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
-  const ledger = new Ledger();
   const cluster = new Cluster({
     seed: scenario.seed,
     simulation: { interleaving: 'fifo' },
-    network: { kind: 'direct', delayMs: hopMs, silentMs },
+    network: networkOf(scenario),
     config: configOf(scenario),
     variants: scenario.variants,
-    onAnswer: (_, answer) => {
-      measures.answered(cluster.nowMs() - warmUpS * secondMs, answer);
+    fleet: {
+      config: fleetBy(
+        scenario.fleetPolicy,
+        limitsOf(scenario.fleet),
+        secondMs * Math.max(...scenario.fleet.map(({ startUpS }) => startUpS)),
+      ),
+      provision: (command) => {
+        machines.provision(command);
+      },
+    },
+    onAnswer: (queryId, answer, expected) => {
+      if (!expected || queryId.startsWith(ofWarmUp)) return;
+      const stream = scenario.load[parseInt(queryId, 10)];
+      if (stream === undefined) return;
+      measures.answered(cluster.nowMs() - warmUpS * secondMs, stream.tenant, answer);
     },
   });
+  const machines = new Machines(cluster, scenario);
   cluster.startController();
   for (let at = 1; at <= scenario.gateways; at += 1) cluster.startGateway(`gateway-${String(at)}`);
-  for (const group of scenario.fleet) {
-    for (let at = 1; at <= group.count; at += 1) {
-      startMachine(cluster, scenario, group, `${group.name}-${String(at)}`, ledger, 0);
-    }
-  }
-  scheduleIncidents(cluster, scenario, ledger);
+  machines.begin();
   const startMs = warmUpS * secondMs;
   const untilMs = startMs + durationS * secondMs;
   scenario.load.forEach((stream, index) => {
@@ -50,59 +60,11 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   });
   sampleFleet(cluster, measures, startMs, untilMs);
   let events = cluster.simulation.run(untilMs);
-  const machineUsd = ledger.usdBetween(startMs, untilMs);
+  const machineUsd = machines.ledger.usdBetween(startMs, untilMs);
   const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
   // What came just before the end still gets its answer.
   events += cluster.simulation.run(untilMs + timeoutMaxMs + 1);
   return measures.report(scenario, machineUsd, events);
-}
-
-function startMachine(
-  cluster: Cluster,
-  scenario: Scenario,
-  group: MachineGroup,
-  name: string,
-  ledger: Ledger,
-  startUpS: number,
-): void {
-  ledger.ordered(name, cluster.nowMs(), group.usdPerHour);
-  const start = (): void => {
-    cluster.startWorker({
-      name,
-      hardware: [
-        {
-          kind: group.hardware,
-          units: group.units,
-          memoryBytes: group.memoryBytes,
-          costUsdPerUnitHour: group.usdPerHour / group.units,
-        },
-      ],
-      engine: {
-        spread: scenario.spread,
-        interference: scenario.interference,
-        answer: () => noOutputs,
-      },
-    });
-  };
-  if (startUpS === 0) start();
-  else cluster.simulation.clock.schedule(startUpS * secondMs, start);
-}
-
-/** Outputs are not what a scenario is about. */
-const noOutputs: NamedTensors = {};
-
-function scheduleIncidents(cluster: Cluster, scenario: Scenario, ledger: Ledger): void {
-  for (const { atS, crash, backAfterS } of scenario.incidents) {
-    const group = scenario.fleet.find(({ name }) => crash.startsWith(`${name}-`));
-    cluster.simulation.clock.schedule((scenario.warmUpS + atS) * secondMs, () => {
-      cluster.crash(crash);
-      ledger.ended(crash, cluster.nowMs());
-      if (backAfterS === undefined || group === undefined) return;
-      cluster.simulation.clock.schedule(backAfterS * secondMs, () => {
-        startMachine(cluster, scenario, group, crash, ledger, group.startUpS);
-      });
-    });
-  }
 }
 
 /** Queries of one stream, each scheduling the next; its warm-up has the rate it begins with. */
@@ -118,7 +80,7 @@ function feed(
   const warmUpMs = warmUpS * secondMs;
   const rate = rateOf(stream.shape, durationS * secondMs, seed + index);
   const times = arrivalTimes(
-    (timeMs) => rate(Math.max(0, timeMs - warmUpMs)),
+    (timeMs) => scenario.loadFactor * rate(Math.max(0, timeMs - warmUpMs)),
     stream.arrivals,
     warmUpMs + durationS * secondMs,
     splitRandom(seed, `arrivals ${String(index)}`),
@@ -130,10 +92,12 @@ function feed(
   // One event for all arrivals, each pushing it for the next.
   const arrival = {
     fire(): void {
-      measures.asked(clock.nowMs() - warmUpMs);
+      const timeMs = clock.nowMs() - warmUpMs;
+      if (timeMs >= 0) measures.asked(timeMs, stream.tenant);
       const { desk } = gateways[count % gateways.length] as SimGateway;
       count += 1;
-      desk.submit(`${String(index)}-${String(count)}`, requests(), tenant);
+      const id = `${String(index)}-${String(count)}`;
+      desk.submit(timeMs < 0 ? ofWarmUp + id : id, requests(), tenant);
       next();
     },
   };
@@ -191,13 +155,28 @@ function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, until
   }
 }
 
+function networkOf({ network, hopMs }: Scenario): NetworkOptions {
+  if (network === 'direct') return { kind: 'direct', delayMs: hopMs, silentMs };
+  return {
+    ...{ kind: 'bus', latencyMs: hopMs, jitterMs: hopMs / 2, beatMs, missedMax },
+    // What comes is what these very actors sent.
+    decoders: { decode: (_, body) => body },
+  };
+}
+
 /** The limits of production (`nodes/config.ts`), wide enough for the largest scenario. */
 function configOf(scenario: Scenario): ClusterConfig {
   return {
     controller: { mailboxMax: 10_000, nodesMax: 10_000 },
     dispatcher: {
       ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
-      ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * hopMs, explainedMax: 0 },
+      ...{
+        batchMax: 1_024,
+        attemptsMax: 2,
+        lossesMax: 8,
+        hopMs: 2 * scenario.hopMs,
+        explainedMax: 0,
+      },
       selection: scenario.selection,
     },
     worker: {

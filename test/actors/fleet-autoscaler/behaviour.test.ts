@@ -188,6 +188,21 @@ describe('the fleet-autoscaler', () => {
     );
   });
 
+  it('ends a long pause when the last worker ends, however long that one lived', () => {
+    const stage = new FleetStage({ limits: { cpu: { min: 2, max: 3 } } });
+    stage.reports('old');
+    for (let death = 0; death < 4; death += 1) {
+      stage.hasAgent(1).forget().advance(34_000);
+      const [name] = stage.ordered;
+      stage.hasAgent(0, name!).reports(name!).reports('old').advance(1_000).hasAgent(1);
+      stage.send({ type: 'fleet.worker-ended', name: name!, how: 'signal SIGKILL' });
+    }
+    stage.hasAgent(1, 'old').forget().advance(5_000);
+    expect(stage.ordered).to.deep.equal([]);
+    stage.send({ type: 'fleet.worker-ended', name: 'old', how: 'signal SIGKILL' });
+    expect(stage.advance(4_000).ordered).to.not.deep.equal([]);
+  });
+
   it('places what a worker has no room for, and says so when it serves there', () => {
     const stage = new FleetStage();
     stage.reports('w1', [placed('v', { state: 'interfered' })]).reports('w2');

@@ -110,6 +110,18 @@ describe('an instance that is replaced by another variant', () => {
   });
 });
 
+describe('a new profile of a variant', () => {
+  it('is told its instances, and nothing is loaded for it', () => {
+    const stage = new ScalingStage({ preload: { v: 1 } });
+    stage.knows(v).seen({ 'v-1': 'active' }).forget();
+    stage.knows({ ...v });
+    expect(stage.toldInstance('v-1')).to.deep.equal([]);
+    stage.knows({ ...v, profile: { ...v.profile, loadMs: 7 } });
+    expect(stage.toldInstance('v-1')).to.deep.equal(['instance.profile-changed']);
+    expect(stage.loads).to.deep.equal(['v-1']);
+  });
+});
+
 describe('a new version of a variant', () => {
   const newer = { ...v, file: { ...v.file, sha256: 'newer' } };
 
@@ -146,7 +158,18 @@ describe('a worker without room', () => {
     stage.send({ type: 'worker.placed-elsewhere', variantId: 'v', instanceId: 'w1/v-1' });
     expect(stage.toldInstance('v-1')).to.deep.equal(['instance.drain']);
     stage.send(runQuery('q1', { instanceId: 'w1/v-1' }));
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable refused']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable lost']);
+  });
+
+  it('takes it back for a query that is sent for it: where it went may be gone', () => {
+    const stage = new ScalingStage();
+    stage.knows(v).send(runQuery('q0')).seen({ 'v-1': 'interfered' }).does(elsewhere);
+    stage.send({ type: 'worker.placed-elsewhere', variantId: 'v', instanceId: 'w1/v-1' });
+    stage.send({ type: 'worker.load-variant', variantId: 'v', count: 1 });
+    expect(stage.loads).to.deep.equal(['v-1']);
+    stage.send(runQuery('q1'));
+    expect(stage.loads).to.deep.equal(['v-1', 'v-2']);
+    expect(outcomesOf(stage)).to.deep.equal([]);
   });
 
   it('keeps its own when one more was placed', () => {

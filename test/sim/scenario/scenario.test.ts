@@ -57,9 +57,9 @@ describe('a scenario', () => {
 
   it('goes the same way for the same seed, and another for another', () => {
     const file = written(plain);
-    const first = runScenario(readScenario(file, 7));
-    expect(runScenario(readScenario(file, 7))).to.deep.equal(first);
-    expect(runScenario(readScenario(file, 8))).to.not.deep.equal(first);
+    const first = runScenario(readScenario(file, { seed: 7 }));
+    expect(runScenario(readScenario(file, { seed: 7 }))).to.deep.equal(first);
+    expect(runScenario(readScenario(file, { seed: 8 }))).to.not.deep.equal(first);
   });
 
   it('goes on when a machine is lost, and pays only for what runs', () => {
@@ -79,6 +79,85 @@ describe('a scenario', () => {
     expect(report.served).to.equal(report.queries);
   });
 
+  it('is played by the policy it names, or by the one asked for', () => {
+    const paper = readScenario(written(`${plain}policy: infaas-paper\nbatching: single\n`));
+    expect(paper).to.include({ policy: 'infaas-paper', selection: 'infaas-paper' });
+    expect(paper.batching).to.equal('single');
+    const asked = readScenario(written(`${plain}selection: random\n`), { policy: 'round-robin' });
+    expect(asked).to.include({ policy: 'round-robin', selection: 'round-robin' });
+    expect(runScenario(asked).policy).to.equal('round-robin');
+  });
+
+  it('adds machines for a load that needs them, and gives them back', () => {
+    const grows = plain
+      .replace('durationS: 20', 'durationS: 400')
+      .replace('count: 2, units: 2', 'count: 1, min: 1, max: 4, units: 1, startUpS: 5')
+      .replace('kind: constant, qps: 30', 'kind: diurnal, minQps: 2, maxQps: 150, periodS: 200');
+    const { seconds, machineUsd, served, queries } = runScenario(readScenario(written(grows)));
+    const workers = seconds.map((second) => second.workers);
+    expect(Math.max(...workers)).to.be.within(2, 4);
+    expect(workers.at(-1)).to.be.below(Math.max(...workers));
+    expect(served).to.equal(queries);
+    // More than one machine at $3.6 an hour costs, less than four.
+    expect(machineUsd).to.be.within(0.41, 1.5);
+  });
+
+  const answersAll = { unanswered: 0, violations: 0 };
+
+  it('counts tenants apart, and multiplies every rate by its load factor', () => {
+    const second = '  - { shape: { kind: constant, qps: 10 }, task: t, tenant: other }\n';
+    const set = { loadFactor: 2 };
+    const { tenants, queries } = runScenario(readScenario(written(plain + second), { set }));
+    expect(Object.keys(tenants).sort()).to.deep.equal(['default', 'other']);
+    expect(tenants['other']?.queries).to.be.closeTo(400, 6 * Math.sqrt(400));
+    expect(queries).to.be.closeTo(1_600, 6 * Math.sqrt(1_600));
+    expect(tenants['other']).to.include(answersAll);
+  });
+
+  it('has a killed process back on its machine, which is paid for throughout', () => {
+    const incident = 'incidents: [{ atS: 10, kill: cpu-1 }]\n';
+    const report = runScenario(readScenario(written(`${plain}${incident}`)));
+    expect(report).to.include({ unanswered: 0, served: report.queries });
+    expect(report.machineUsd).to.be.closeTo(0.04, 1e-9);
+    expect(report.seconds[15]?.workers).to.equal(2);
+  });
+
+  it('goes over the bus when told to, and loses no query when that is cut', () => {
+    const quick = plain.replace('qps: 30', 'qps: 10');
+    const incident = 'network: bus\nincidents: [{ atS: 10, cut: bus, forS: 2 }]\n';
+    const report = runScenario(readScenario(written(`${quick}${incident}`)));
+    expect(report.unanswered).to.equal(0);
+    const hurt = report.seconds.flatMap(({ violations }, at) => (violations > 0 ? [at] : []));
+    expect(hurt).to.not.deep.equal([]);
+    expect(Math.min(...hurt)).to.be.at.least(9);
+    expect(report.seconds[18]).to.include({ violations: 0 });
+  });
+
+  it('lets a policy have keys of its own', () => {
+    const own = 'forPolicy: { static: { preload: { v: 2 } } }\n';
+    expect(readScenario(written(plain + own), { policy: 'static' }).preload).to.deep.equal({
+      v: 2,
+    });
+    expect(readScenario(written(plain + own), { policy: 'ours' }).preload).to.deep.equal({});
+    const wrong = plain + own.replace('preload', 'preloud');
+    expect(() => readScenario(written(wrong), { policy: 'static' })).to.throw(/preloud/);
+  });
+
+  it('multiplies what is modelled', () => {
+    const built = `${plain}profiles: [inception_v3]\n`;
+    const timeOf = (set: Readonly<Record<string, unknown>>): number => {
+      const { variants } = readScenario(written(built), { set });
+      return (
+        variants.find(({ id }) => id === 'inception_v3-fp32-cpu-b1')?.profile.latency[0]?.ms ?? 0
+      );
+    };
+    expect(timeOf({ modelled: { oneCoreSlowdown: 2 } })).to.be.closeTo(2 * timeOf({}), 1e-9);
+    const modelled = { startUp: 0.5, hopMs: 3 };
+    const scenario = readScenario(written(built), { set: { modelled } });
+    expect(scenario.fleet[0]?.startUpS).to.equal(12.5);
+    expect(scenario.hopMs).to.be.closeTo(0.6, 1e-9);
+  });
+
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
     ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
@@ -87,6 +166,15 @@ describe('a scenario', () => {
     ['no target at all', plain.replace('task: t, latencyMs: 200', 'zipf: 1'), /task or arch/],
     ['an unknown profile', `${plain}profiles: [resnet]\n`, /no profile "resnet"; known/],
     ['a machine that is not there', `${plain}incidents: [{ atS: 1, crash: cpu-3 }]\n`, /cpu-3/],
+    ['fewer machines than the least', plain.replace('count: 2', 'count: 2, min: 3'), /between/],
+    ['a cut without a bus', `${plain}incidents: [{ atS: 1, cut: bus, forS: 1 }]\n`, /network: bus/],
+    [
+      'two incidents in one',
+      `${plain}incidents: [{ atS: 1, kill: cpu-1, crash: cpu-2 }]\n`,
+      /one of/,
+    ],
+    ['a constant nobody modelled', `${plain}modelled: { luck: 2 }\n`, /luck/],
+    ['a variant there is none of', `${plain}variantsOnly: [w]\n`, /no variant "w"/],
     ['no YAML', '{', /cannot read/],
   ];
   for (const [what, text, message] of mistakes) {
