@@ -15,6 +15,7 @@ import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
+import { offlineConfigSchema } from './offline/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
 import { storeConfigSchema } from './stores/config.ts';
@@ -127,6 +128,7 @@ export const configSchema = z.strictObject({
   gateway: gatewayConfigSchema.prefault({}),
   bus: busConfig.prefault({}),
   processes: processesConfig.prefault({}),
+  offline: offlineConfigSchema.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
   registrar: registrarConfigSchema.prefault({}),

@@ -10,10 +10,12 @@ import { refOf } from '../runtime/actor.ts';
 import { NodeRefused } from '../runtime/errors.ts';
 import type { ControllerMessage, JoinOutcome } from '../actors/controller/protocol.ts';
 import type { FleetMessage } from '../actors/fleet-autoscaler/protocol.ts';
+import type { OfflineMessage } from '../actors/offline/protocol.ts';
 import type { Node } from './node.ts';
 
 export const controllerNode = 'controller';
 export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscaler');
+export const offlineRef = refOf<OfflineMessage>(controllerNode, 0, '/offline');
 export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
 
 const askAgainMs = 500;

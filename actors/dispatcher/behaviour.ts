@@ -30,7 +30,7 @@ import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
 import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
-import { readinessOf } from './outage.ts';
+import { loadOf, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
 import { quote } from './quoting.ts';
@@ -171,6 +171,9 @@ function dispatcherBehaviour(
       return dispatching;
     case 'dispatcher.report-readiness':
       ctx.tell(message.replyTo, readinessOf(dispatching, ctx));
+      return dispatching;
+    case 'dispatcher.report-load':
+      ctx.tell(message.replyTo, loadOf(dispatching));
       return dispatching;
     case 'dispatcher.bus-changed':
       changeBus(dispatching, message.connected, ctx);

@@ -48,6 +48,14 @@ export interface Readiness {
   readonly busConnected: boolean;
 }
 
+/** What a dispatcher knows of the load, for whoever would use what it leaves. */
+export interface LoadReported {
+  readonly type: 'offline.load-reported';
+  readonly workers: readonly { readonly units: number; readonly onlineUtilisation: number }[];
+  /** Queries in flight in this gateway, online and offline. */
+  readonly inFlight: number;
+}
+
 export interface SubmitQuery {
   readonly type: 'dispatcher.submit-query';
   readonly queryId: QueryId;
@@ -107,6 +115,7 @@ export type DispatcherMessage =
     }
   | { readonly type: 'dispatcher.actor-terminated'; readonly terminated: Terminated }
   | { readonly type: 'dispatcher.report-readiness'; readonly replyTo: Ref<Readiness> }
+  | { readonly type: 'dispatcher.report-load'; readonly replyTo: Ref<LoadReported> }
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
   /** The bus has been away for longer than queries wait for it. */
   | { readonly type: 'dispatcher.bus-outage-lasts' }

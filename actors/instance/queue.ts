@@ -4,6 +4,7 @@
  * otherwise the late ones would make everybody else late.
  */
 
+import { isOffline } from '../domain/offline-job.ts';
 import type { RunQuery } from '../worker/protocol.ts';
 
 export interface Waiting {
@@ -20,7 +21,10 @@ export function waitingOf(query: RunQuery, nowMs: number): Waiting {
   return {
     query,
     arrivedMs: nowMs,
-    dueMs: Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
+    // Behind everything online, whatever its deadline.
+    dueMs: isOffline(query.delivery.priority)
+      ? Infinity
+      : Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
     hardDueMs,
     size: query.batch,
   };

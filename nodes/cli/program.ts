@@ -12,7 +12,6 @@ import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
-import { addLaterCommands } from './commands/later.ts';
 import {
   addArchitecturesCommand,
   addInstancesCommand,
@@ -21,6 +20,7 @@ import {
   addWorkersCommand,
 } from './commands/listings.ts';
 import { addLoadCommand } from './commands/load.ts';
+import { addOfflineCommand } from './commands/offline.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRegisterCommand } from './commands/register.ts';
 import { addUnregisterCommand } from './commands/unregister.ts';
@@ -47,8 +47,8 @@ const commands: readonly AddCommand[] = [
   addExplainCommand,
   addQuoteCommand,
   addLoadCommand,
+  addOfflineCommand,
   addSimulateCommand,
-  addLaterCommands,
 ];
 
 /** Nothing ends the process and nothing is printed past `cli.terminal`: errors are thrown. */

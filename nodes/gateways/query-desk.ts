@@ -11,6 +11,7 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../../actors/domain/query.ts';
 import type { DispatcherMessage, GatewayMessage } from '../../actors/dispatcher/protocol.ts';
+import type { OfflineMessage } from '../../actors/offline/protocol.ts';
 import type { RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import type { WriteChunk } from '../../actors/registrar/uploads-port.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
@@ -24,8 +25,9 @@ import type { Encoding } from './decode-request.ts';
 import { askOf, type Consultation, selectFleet } from './operations.ts';
 import type { ClientId } from './parse-query.ts';
 
-/** Where models are registered: on the controller's node. */
+/** Where models are registered, and offline jobs run: on the controller's node. */
 export interface RegistrationRefs {
+  readonly offline: Ref<OfflineMessage>;
   readonly registrar: Ref<RegistrarMessage>;
   readonly uploads: Ref<WriteChunk>;
 }

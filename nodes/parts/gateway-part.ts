@@ -11,7 +11,7 @@ import type { Cancel } from '../../runtime/clock.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
 import { startNatsService } from '../gateways/nats-service.ts';
 import type { GatewayOptions } from '../gateways/query-desk.ts';
-import { controllerRef, type Membership } from '../membership.ts';
+import { controllerRef, type Membership, offlineRef } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
 import { registrarRef, uploadsRef } from './registrar-part.ts';
@@ -85,7 +85,7 @@ export async function openGateways(
   const options: GatewayOptions = {
     ...{ host, clock, log, metrics, dispatcher, desks },
     newQueryId: createQueryIds(node),
-    registration: { registrar: registrarRef, uploads: uploadsRef },
+    registration: { registrar: registrarRef, uploads: uploadsRef, offline: offlineRef },
     config: {
       ...config.gateway,
       host: settings.host ?? defaultHost,

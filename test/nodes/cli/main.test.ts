@@ -24,9 +24,9 @@ const listed = [
   'explain',
   'quote',
   'load',
+  'offline',
   'simulate',
 ];
-const later = ['offline'];
 
 describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {
@@ -155,14 +155,6 @@ describe('a command line that is wrong', () => {
       expect(JSON.parse(out)).to.have.nested.property('error.code', 'usage');
     }
   });
-
-  for (const command of later) {
-    it(`says that ${command} is not in this version`, async () => {
-      const { code, err } = await run(command, 'something', '--flag', 'x');
-      expect(code).to.equal(2);
-      expect(err).to.contain(`${command} is not in this version`);
-    });
-  }
 });
 
 describe('a system that is not there', () => {
