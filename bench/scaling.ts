@@ -34,6 +34,8 @@ interface Answered {
   readonly met: boolean;
   readonly variant: string;
   readonly worker: string;
+  /** Why it failed. */
+  readonly why: string | undefined;
 }
 
 interface Sample {
@@ -137,6 +139,7 @@ async function ask(client: Client, at: number, nowS: () => number): Promise<void
     met: answer.ok && answer.slo.met,
     variant: answer.ok ? answer.servedBy.variant : answer.error.code,
     worker: answer.ok ? answer.servedBy.worker : '',
+    why: answer.ok ? undefined : answer.error.message,
   });
 }
 
@@ -266,6 +269,7 @@ function report(): void {
       variants: Object.fromEntries(
         variants.map((name) => [name, answered.filter(({ variant }) => variant === name).length]),
       ),
+      failures: [...new Set(answered.flatMap(({ why }) => why ?? []))].slice(0, 10),
       byWorker: [...new Set(answered.map(({ worker }) => worker))],
       medianMs: windowed(latency).map(([atS, ms]) => [atS, Math.round(ms)]),
     }),

@@ -75,7 +75,15 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     ...{ name: 'bench', about: '', seed: 1, durationS, warmUpS: 5, gateways: 1, preload: {} },
     fleet: [
       {
-        ...{ name: 'cpu', hardware: 'cpu', count: workers, units: 8, memoryBytes: 32 * 2 ** 30 },
+        ...{
+          name: 'cpu',
+          hardware: 'cpu',
+          count: workers,
+          min: workers,
+          max: workers,
+          units: 8,
+          memoryBytes: 32 * 2 ** 30,
+        },
         ...{ usdPerHour: 0.384, startUpS: 0 },
       },
     ],
@@ -93,7 +101,8 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
         ...{ onMiss: 'best-effort', timeoutMs: 5_000, tenant: 'bench' },
       },
     ],
-    ...{ incidents: [], selection: 'cheapest', batching: 'adaptive', scaling: 'static' },
+    ...{ incidents: [], policy: 'static', selection: 'cheapest', batching: 'adaptive' },
+    ...{ scaling: 'static', fleetPolicy: 'static' },
     ...{ spread: 0, interference: 0 },
   };
 }

@@ -15,6 +15,12 @@ import type {
   WorkerDescription,
 } from '../actors/domain/fleet-description.ts';
 import type { Explanation, Quote } from '../actors/domain/explanation.ts';
+import type {
+  FleetEventKind,
+  RecordedEvent,
+  Subject,
+  SubjectExplanation,
+} from '../actors/domain/fleet-event.ts';
 import type { JobDescription } from '../actors/domain/offline-job.ts';
 import { queryError } from '../actors/domain/outcome.ts';
 import type {
@@ -41,6 +47,13 @@ export type { Answer, OutputTensor, RefusedAnswer, ServedAnswer } from './answer
 export type { FileContent, ManifestInput, RegisterCallOptions } from './register.ts';
 export type { Query, TensorData, TensorInput } from './request.ts';
 export type { Attempt, Considered, Explanation, Quote } from '../actors/domain/explanation.ts';
+export type {
+  FleetEvent,
+  FleetEventKind,
+  RecordedEvent,
+  Subject,
+  SubjectExplanation,
+} from '../actors/domain/fleet-event.ts';
 export type { JobDescription } from '../actors/domain/offline-job.ts';
 export { ClientError } from './client-error.ts';
 
@@ -82,6 +95,24 @@ export interface OfflineJob extends Pick<
   readonly output: string;
 }
 
+export interface SubscribeFilter {
+  /** Default: all but `selection`, which is one a query. */
+  readonly kinds?: readonly FleetEventKind[];
+  readonly worker?: string;
+  readonly instance?: string;
+}
+
+/** With the wall clock's time of the gateway, ISO 8601. */
+export type SubscribedEvent = RecordedEvent & { readonly at: string };
+
+export interface SubscriptionNews {
+  readonly events: readonly SubscribedEvent[];
+  /** Events that came faster than they were taken, since the last news. */
+  readonly lost: number;
+}
+
+/** A gateway says every 10 s that it has nothing to say. */
+const quietTimeoutMs = 30_000;
 const defaultTimeoutMs = 30_000;
 /** Inputs are counted first. */
 const offlineTimeoutMs = 120_000;
@@ -230,6 +261,37 @@ export class InfaasClient {
   /** Why a query went where it went; `queryId` is its answer's. Throws ClientError. */
   async explain(queryId: string): Promise<Explanation> {
     return (await this.consult('explain', { queryId }, 'explanation')) as Explanation;
+  }
+
+  /** Why an instance or a worker is as it is: what was decided of it, and what happened to it. */
+  async explainSubject(subject: Subject): Promise<SubjectExplanation> {
+    const asked = { [subject.kind]: subject.name };
+    return (await this.consult('explain', asked, 'explanation')) as SubjectExplanation;
+  }
+
+  /**
+   * What happens in the fleet, until `signal` aborts, when it resolves; throws ClientError when the
+   * gateway is lost, or refuses. A listener that is too slow loses events: `lost` counts them.
+   */
+  async subscribe(
+    filter: SubscribeFilter,
+    listener: (news: SubscriptionNews) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (signal.aborted) return;
+    const id = this.nextId();
+    const cancel = (): void => this.cancel(id);
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const answer = await this.transport.request(
+        ...(['subscribe', id, { ...filter }, quietTimeoutMs] as const),
+        (news) => listener(news as unknown as SubscriptionNews),
+      );
+      if (answer.ok || signal.aborted) return;
+      throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
   }
 
   /** What a query would get now, without running it. Throws ClientError. */

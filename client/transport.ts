@@ -13,7 +13,13 @@ export type OfflineOperation =
   'offline-submit' | 'offline-status' | 'offline-cancel' | 'offline-list';
 
 export type Operation =
-  'query' | 'explain' | 'quote' | FleetOperation | RegistrationOperation | OfflineOperation;
+  | 'query'
+  | 'explain'
+  | 'quote'
+  | FleetOperation
+  | RegistrationOperation
+  | OfflineOperation
+  | 'subscribe';
 
 /** An answer as it arrived, its tensors still bytes. */
 export interface WireAnswer {

@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 import { defaultStateRules } from '../actors/domain/instance.ts';
 import { batchPolicies } from '../actors/policy/batching/index.ts';
+import { defaultPolicy, policies, policyNames } from '../actors/policy/policies.ts';
 import { selectionPolicies } from '../actors/policy/selection/index.ts';
 import { reloadPolicy } from '../actors/worker/behaviour.ts';
 import { engineConfigSchema } from './engine/config.ts';
@@ -18,8 +19,13 @@ import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './sca
 import { offlineConfigSchema } from './offline/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
-import { storeConfigSchema } from './stores/config.ts';
+import {
+  blobCacheConfigSchema,
+  repositoryConfigSchema,
+  storeConfigSchema,
+} from './stores/config.ts';
 
+const byDefault = policies[defaultPolicy];
 const count = z.int().min(1);
 const milliseconds = z.number().positive();
 
@@ -42,17 +48,27 @@ const dispatcherConfig = z.strictObject({
    * young heap costs throughput: 256 take about 2 % of it, 2,000 about 7 %.
    */
   explainedMax: z.int().min(0).default(256),
-  selection: policyName(selectionPolicies, 'cheapest'),
+  selection: policyName(selectionPolicies, byDefault.selection),
   /** Expected way to an instance and back. */
   hopMs: z.number().min(0).default(0.5),
   /** How long queries wait for a lost bus before they are refused. */
   busOutageMs: milliseconds.default(3_000),
+  /** How long queries wait for a worker when the last one has gone; 0: they are refused. */
+  workersGoneMs: z.number().min(0).default(10_000),
+});
+
+const recordsConfig = z.strictObject({
+  mailboxMax: count.default(20_000),
+  /** Events of the fleet that `explain --instance` can tell, some 500 bytes each. */
+  eventsMax: count.default(5_000),
+  /** Gateway nodes that decisions about the fleet are relayed to. */
+  peersMax: count.default(1_000),
 });
 
 const instanceConfig = z.strictObject({
   queueMax: count.default(2_000),
   mailboxMax: count.default(4_000),
-  batching: policyName(batchPolicies, 'adaptive'),
+  batching: policyName(batchPolicies, byDefault.batching),
   /** A batch counts as hung after the larger of this and `hangFactor` times its predicted time. */
   hangMs: milliseconds.default(10_000),
   hangFactor: z.number().min(1).default(50),
@@ -118,6 +134,7 @@ const busConfig = z.strictObject({
 export const configSchema = z.strictObject({
   controller: controllerConfig.prefault({}),
   dispatcher: dispatcherConfig.prefault({}),
+  records: recordsConfig.prefault({}),
   worker: workerConfig.prefault({}),
   instance: instanceConfig.prefault({}),
   monitor: monitorConfig.prefault({}),
@@ -133,6 +150,13 @@ export const configSchema = z.strictObject({
   generator: generatorConfigSchema.prefault({}),
   registrar: registrarConfigSchema.prefault({}),
   store: storeConfigSchema.prefault({}),
+  /**
+   * Sets `dispatcher.selection`, `instance.batching`, `worker.scaling.policy` and `fleet.policy`
+   * together (`load-config.ts`); what is set of these is left as it is.
+   */
+  policy: z.enum(policyNames).default(defaultPolicy),
+  repository: repositoryConfigSchema.prefault({}),
+  cache: blobCacheConfigSchema.prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;

@@ -12,6 +12,7 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
 import { ConfigInvalid, messageOf } from '../runtime/errors.ts';
+import { type Policy, policies } from '../actors/policy/policies.ts';
 import { type Config, configSchema } from './config.ts';
 import { nearestName } from '../actors/domain/nearest-name.ts';
 
@@ -31,6 +32,7 @@ export const flagVariables: readonly string[] = [
 export function loadConfig({ file, environment }: ConfigSources): Config {
   const settings = file === undefined ? {} : readConfigFile(file);
   const given = applyEnvironment(settings, environment);
+  applyPolicy(settings);
   const parsed = configSchema.safeParse(settings);
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.flatMap((issue) => describeIssue(issue, file, given));
@@ -133,6 +135,31 @@ function put(settings: Settings, path: readonly string[], value: unknown): void 
   if (!isSettings(inner)) return;
   settings[key] = inner;
   put(inner, rest, value);
+}
+
+// --- The policy -----------------------------------------------------------------------------
+
+const policySettings: Readonly<Record<keyof Policy, readonly string[]>> = {
+  selection: ['dispatcher', 'selection'],
+  batching: ['instance', 'batching'],
+  scaling: ['worker', 'scaling', 'policy'],
+  fleet: ['fleet', 'policy'],
+};
+
+/** A policy named is its four parts, but for those that are set themselves. */
+function applyPolicy(settings: Settings): void {
+  const { policy } = settings;
+  // What is no policy is refused by the schema, which says what there is.
+  if (typeof policy !== 'string' || !Object.hasOwn(policies, policy)) return;
+  for (const [part, path] of Object.entries(policySettings)) {
+    const value = policies[policy as keyof typeof policies][part as keyof Policy];
+    if (settingAt(settings, path) === undefined) put(settings, path, value);
+  }
+}
+
+function settingAt(settings: unknown, [key, ...rest]: readonly string[]): unknown {
+  if (key === undefined) return settings;
+  return isSettings(settings) ? settingAt((settings as Settings)[key], rest) : undefined;
 }
 
 // --- What is wrong --------------------------------------------------------------------------

@@ -15,6 +15,8 @@ import type { Node } from './node.ts';
 
 export const controllerNode = 'controller';
 export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscaler');
+/** Of the records on every gateway's node. */
+export const recordsPath = '/records';
 export const offlineRef = refOf<OfflineMessage>(controllerNode, 0, '/offline');
 export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
 

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { type FleetPolicyName, fleetPolicies } from '../actors/policy/fleet/index.ts';
 import { defaultFleetRules } from '../actors/policy/fleet/view.ts';
 import { defaultMitigationRules } from '../actors/policy/interference/move-to-idle.ts';
+import { defaultPolicy, policies } from '../actors/policy/policies.ts';
 import { scalingPolicies, type ScalingPolicyName } from '../actors/policy/scaling/index.ts';
 import { defaultScalingRules } from '../actors/policy/scaling/view.ts';
 
@@ -16,7 +17,7 @@ const share = z.number().min(0).max(1);
 const policyNames = Object.keys(scalingPolicies) as [ScalingPolicyName, ...ScalingPolicyName[]];
 
 export const scalingConfigSchema = z.strictObject({
-  policy: z.enum(policyNames).default('steady'),
+  policy: z.enum(policyNames).default(policies[defaultPolicy].scaling),
   tickMs: milliseconds.default(1_000),
   mailboxMax: z.int().min(1).default(1_000),
   rules: z
@@ -46,7 +47,7 @@ const limits = z
   .refine(({ min, max }) => min <= max, 'min is greater than max');
 
 export const fleetConfigSchema = z.strictObject({
-  policy: z.enum(fleetPolicyNames).default('infaas-paper'),
+  policy: z.enum(fleetPolicyNames).default(policies[defaultPolicy].fleet),
   tickMs: milliseconds.default(2_000),
   mailboxMax: z.int().min(1).default(10_000),
   /** Workers that there are to be, and may be, with each kind of hardware. */

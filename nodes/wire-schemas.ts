@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { BodyDecoders } from '../runtime/remote-inbound.ts';
 import { FrameRejected } from '../runtime/errors.ts';
 import { datatypes } from '../runtime/wire/tensors.ts';
+import { decisionKinds } from '../actors/domain/decision.ts';
 import type { ModelManifest } from '../actors/domain/manifest.ts';
 import { outcomeCodes } from '../actors/domain/outcome.ts';
 import { accuracyKinds } from '../actors/domain/variant.ts';
@@ -299,6 +300,24 @@ export const jobRecordSchema = z.object({
   failed: z.number().nullish().transform(absent),
 });
 
+const decision = z.object({
+  kind: z.enum(decisionKinds),
+  by: z.string(),
+  atMs: z.number(),
+  subject: z.string(),
+  chosen: z.string(),
+  why: z.string(),
+  seen: z.record(z.string(), z.union([z.number(), z.string()])),
+  rejected: z.array(z.object({ what: z.string(), why: z.string() })),
+});
+
+/** From workers, and from the records beside the controller, to those of gateway nodes. */
+const recordsSchemas = [
+  z.object({ type: z.literal('decisions.decision-made'), decision }),
+  z.object({ type: z.literal('records.decision-relayed'), decision }),
+  z.object({ type: z.literal('records.attach-peer'), peer: ref }),
+] as const;
+
 /** Between gateways and the offline jobs beside the controller. */
 const offlineSchemas = [
   z.object({ type: z.literal('offline.submit-job'), ...asked, asked: jobAsked }),
@@ -316,6 +335,7 @@ const offlineSchemas = [
 const schemas = [
   ...registrationSchemas,
   ...offlineSchemas,
+  ...recordsSchemas,
   z.object({
     type: z.literal('controller.join-node'),
     requestId: z.string(),

@@ -7,8 +7,17 @@ export class AssertionFailed extends Error {
   override readonly name = 'AssertionFailed';
 }
 
-export function assert(condition: unknown, what: string): asserts condition {
-  if (!condition) throw new AssertionFailed(what);
+/**
+ * @param detail Added to `what` where it fails. A template in its place would be put together, a
+ *   number be written out in digits, each time that the assertion holds.
+ */
+export function assert(
+  condition: unknown,
+  what: string,
+  detail?: string | number,
+): asserts condition {
+  if (condition) return;
+  throw new AssertionFailed(detail === undefined ? what : `${what}: ${String(detail)}`);
 }
 
 /** The end of every total `switch`. */

@@ -66,7 +66,7 @@ export class CellContext implements ActorContext<unknown> {
 
   after(delayMs: number, key: TimerKey, message: unknown): void {
     this.#assertFullTurn();
-    assert(delayMs >= 0 && delayMs < Infinity, `a timer needs a finite delay, not ${delayMs} ms`);
+    assert(delayMs >= 0 && delayMs < Infinity, 'a timer needs a finite delay, ms', delayMs);
     this.#turns.effects.push(effects.AFTER, delayMs, key, message);
   }
 

@@ -3,10 +3,12 @@
 import type { Metrics } from '../runtime/metrics.ts';
 
 export class CountedMetrics implements Metrics {
-  private readonly sums = new Map<string, number>();
+  private readonly sums = new Map<string, { sum: number }>();
 
   count(name: string, by = 1): void {
-    this.sums.set(name, (this.sums.get(name) ?? 0) + by);
+    const counted = this.sums.get(name);
+    if (counted === undefined) this.sums.set(name, { sum: by });
+    else counted.sum += by;
   }
 
   gauge(): void {
@@ -19,6 +21,6 @@ export class CountedMetrics implements Metrics {
 
   /** 0 where nothing was counted. */
   of(name: string): number {
-    return this.sums.get(name) ?? 0;
+    return this.sums.get(name)?.sum ?? 0;
   }
 }

@@ -319,18 +319,7 @@ class NodeClock implements Clock {
   }
 
   schedule(delayMs: number, callback: () => void): Cancel {
-    let cancel = this.#clock.schedule(delayMs, fire);
-    const scheduler = this.#scheduler;
-    const clock = this.#clock;
-    return () => {
-      cancel();
-    };
-
-    function fire(): void {
-      if (scheduler.crashed) return;
-      if (scheduler.frozenMs > 0) cancel = clock.schedule(scheduler.frozenMs, fire);
-      else callback();
-    }
+    return this.#clock.schedule(delayMs, callback, this.#scheduler);
   }
 }
 

@@ -29,7 +29,7 @@ import { describeFleet } from './describe-fleet.ts';
 import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
-import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost } from './losses.ts';
+import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost, welcome } from './losses.ts';
 import { loadOf, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
@@ -78,7 +78,10 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     foresight: new Foresight(),
     busLostAtMs: undefined,
     isBusOutage: false,
+    workersGoneAtMs: undefined,
+    areWorkersGone: false,
     wakeAtMs: Infinity,
+    selectionsTo: undefined,
   };
 }
 
@@ -172,6 +175,9 @@ function dispatcherBehaviour(
     case 'dispatcher.report-readiness':
       ctx.tell(message.replyTo, readinessOf(dispatching, ctx));
       return dispatching;
+    case 'dispatcher.tell-selections':
+      dispatching.selectionsTo = message.to;
+      return dispatching;
     case 'dispatcher.report-load':
       ctx.tell(message.replyTo, loadOf(dispatching));
       return dispatching;
@@ -182,6 +188,10 @@ function dispatcherBehaviour(
       dispatching.isBusOutage = true;
       // What is on another node is as good as lost: its answer has no way here.
       placeLost(dispatching, undefined, ctx);
+      return dispatching;
+    case 'dispatcher.workers-stay-gone':
+      dispatching.areWorkersGone = true;
+      placeHeld(dispatching, ctx);
       return dispatching;
     case 'dispatcher.messages-lost':
       placeLost(dispatching, message.node, ctx);
@@ -328,14 +338,20 @@ function takeReport(
   const isBack = before !== undefined && before.ref.epoch < worker.epoch;
   const orphans = isBack ? table.onWorker(report.workerId) : [];
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
+  const { records } = dispatching.options;
+  if (records !== undefined) ctx.tell(records, { type: 'records.worker-seen', report });
   if (isNew) ctx.watch(worker, asTerminated);
-  for (const instance of indexed.instances.values()) watchInstance(indexed, instance.path, ctx);
+  for (const instance of indexed.instances.values()) {
+    if (instance.isWatched) continue;
+    instance.isWatched = true;
+    watchInstance(indexed, instance.path, ctx);
+  }
   if (isBack) {
     const why = 'it came back under a newer epoch';
     ctx.log.warn('worker lost', { worker: before.id, why });
     orphan(dispatching, orphans, before, why, ctx);
   }
-  if (isNew) placeHeld(dispatching, ctx);
+  if (isNew) welcome(dispatching, ctx);
 }
 
 /** One timer for all deadlines, armed for the earliest. */

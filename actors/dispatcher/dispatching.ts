@@ -7,7 +7,7 @@ import type { DecisionLog } from './decision-log.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { Foresight } from './foresight.ts';
 import type { InFlightTable } from './in-flight.ts';
-import type { GatewayMessage } from './protocol.ts';
+import type { GatewayMessage, SelectionMade, WorkerKnown } from './protocol.ts';
 
 export interface DispatcherConfig {
   readonly mailboxMax: number;
@@ -26,6 +26,8 @@ export interface DispatcherConfig {
   readonly hopMs: number;
   /** How long queries wait for a lost bus; then only what this process can serve is served. */
   readonly busOutageMs?: number;
+  /** How long queries wait for a worker after the last one went; then none is expected. */
+  readonly workersGoneMs?: number;
 }
 
 export interface DispatcherOptions {
@@ -37,6 +39,8 @@ export interface DispatcherOptions {
   readonly epoch: () => number;
   /** Whoever has queries here: told of each start, for what an earlier life held is lost. */
   readonly gateways: () => readonly Ref<GatewayMessage>[];
+  /** Who keeps what becomes of the fleet, in the same process; if anybody. */
+  readonly records?: Ref<WorkerKnown> | undefined;
 }
 
 export interface Dispatching {
@@ -49,5 +53,11 @@ export interface Dispatching {
   busLostAtMs: number | undefined;
   /** It has been lost for longer than queries wait for it. */
   isBusOutage: boolean;
+  /** Since when no worker is in view; undefined while there is one, and before the first. */
+  workersGoneAtMs: number | undefined;
+  /** There has been none for longer than queries wait for one. */
+  areWorkersGone: boolean;
   wakeAtMs: number;
+  /** Told of each selection; nobody, unless somebody subscribed to them. */
+  selectionsTo: Ref<SelectionMade> | undefined;
 }

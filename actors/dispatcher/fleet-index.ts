@@ -45,6 +45,8 @@ export interface IndexedInstance extends InstanceView {
   sentSinceMs: number;
   sent: number;
   report: InstanceReport;
+  /** Its end is told: the watch lives as long as this entry. */
+  isWatched: boolean;
 }
 
 export interface IndexedVariant extends VariantView {
@@ -177,21 +179,27 @@ export class FleetIndex {
     report: WorkerReport,
     nowMs: number | undefined,
   ): void {
-    const living = new Set<InstanceId>();
+    let known = 0;
     for (const seen of report.instances) {
-      if (seen.state === 'failed' || seen.state === 'unloaded') continue;
-      living.add(seen.id);
-      const known = worker.instances.get(seen.id);
-      if (known !== undefined) {
-        if (nowMs !== undefined) refresh(known, seen, nowMs);
+      if (!isLiving(seen)) continue;
+      const indexed = worker.instances.get(seen.id);
+      if (indexed !== undefined) {
+        known += 1;
+        if (nowMs !== undefined) refresh(indexed, seen, nowMs);
         continue;
       }
       const variant = this.variants.get(seen.variantId);
       if (variant === undefined) continue;
+      known += 1;
       const added = indexInstance(variant, worker, seen, nowMs ?? 0);
       worker.instances.set(seen.id, added);
       variant.instances.push(added);
     }
+    if (worker.instances.size > known) this.removeUnreported(worker, report);
+  }
+
+  private removeUnreported(worker: IndexedWorker, report: WorkerReport): void {
+    const living = new Set(report.instances.filter(isLiving).map(({ id }) => id));
     for (const id of worker.instances.keys()) {
       if (!living.has(id)) this.removeInstance(worker, id);
     }
@@ -258,7 +266,12 @@ function indexInstance(
     sentSinceMs: 0,
     sent: 0,
     report: seen,
+    isWatched: false,
   };
+}
+
+function isLiving({ state }: InstanceReport): boolean {
+  return state !== 'failed' && state !== 'unloaded';
 }
 
 function refresh(instance: IndexedInstance, seen: InstanceReport, nowMs: number): void {

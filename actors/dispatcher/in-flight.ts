@@ -41,10 +41,16 @@ export interface InFlight {
   avoid: InstanceId | undefined;
 }
 
+/** Of tenants without a query so many are remembered, lest one with little to ask costs most. */
+const idleTenantsMax = 1_024;
+
+/**
+ * By query alone: what a worker or an instance holds is asked for when it ends, and looked for then
+ * rather than kept up to date with every query.
+ */
 export class InFlightTable {
   private readonly entries = new Map<QueryId, InFlight>();
-  private readonly byWorker = new Map<WorkerId, Set<InFlight>>();
-  private readonly byTenant = new Map<string, number>();
+  private readonly byTenant = new Map<string, { count: number }>();
 
   get size(): number {
     return this.entries.size;
@@ -59,50 +65,47 @@ export class InFlightTable {
   }
 
   ofTenant(tenant: string): number {
-    return this.byTenant.get(tenant) ?? 0;
+    return this.byTenant.get(tenant)?.count ?? 0;
   }
 
   add(entry: InFlight): void {
     this.entries.set(entry.submit.queryId, entry);
     const { tenant } = entry.submit.principal;
-    this.byTenant.set(tenant, this.ofTenant(tenant) + 1);
+    const held = this.byTenant.get(tenant);
+    if (held === undefined) this.byTenant.set(tenant, { count: 1 });
+    else held.count += 1;
   }
 
   /** True when it was there: only then may an answer leave. */
   remove(entry: InFlight): boolean {
     if (!this.entries.delete(entry.submit.queryId)) return false;
-    this.release(entry);
+    entry.placement = undefined;
     const { tenant } = entry.submit.principal;
-    const left = this.ofTenant(tenant) - 1;
-    if (left > 0) this.byTenant.set(tenant, left);
-    else this.byTenant.delete(tenant);
+    const held = this.byTenant.get(tenant);
+    if (held === undefined) return true;
+    held.count -= 1;
+    if (held.count === 0 && this.byTenant.size > idleTenantsMax) this.byTenant.delete(tenant);
     return true;
   }
 
-  place(entry: InFlight, placement: Placement): void {
-    this.release(entry);
-    entry.placement = placement;
-    const there = this.byWorker.get(placement.workerId);
-    if (there === undefined) this.byWorker.set(placement.workerId, new Set([entry]));
-    else there.add(entry);
-  }
-
-  /** Takes an entry from where it was placed; it stays in flight. */
-  release(entry: InFlight): void {
-    if (entry.placement === undefined) return;
-    this.byWorker.get(entry.placement.workerId)?.delete(entry);
-    entry.placement = undefined;
-  }
-
+  /** The oldest first, as are all lists below. */
   onWorker(workerId: WorkerId): readonly InFlight[] {
-    return [...(this.byWorker.get(workerId) ?? [])];
+    return this.where(({ placement }) => placement?.workerId === workerId);
   }
 
   onInstance(workerId: WorkerId, instanceId: InstanceId): readonly InFlight[] {
-    return this.onWorker(workerId).filter(({ placement }) => placement?.instanceId === instanceId);
+    return this.where(
+      ({ placement }) => placement?.instanceId === instanceId && placement.workerId === workerId,
+    );
   }
 
   held(): readonly InFlight[] {
-    return [...this.entries.values()].filter(({ placement }) => placement === undefined);
+    return this.where(({ placement }) => placement === undefined);
+  }
+
+  private where(isWanted: (entry: InFlight) => boolean): InFlight[] {
+    const wanted: InFlight[] = [];
+    for (const entry of this.entries.values()) if (isWanted(entry)) wanted.push(entry);
+    return wanted;
   }
 }

@@ -35,7 +35,7 @@ export function placeAgain(
   ctx: Context,
 ): void {
   const { attemptsMax, lossesMax } = dispatching.options.config;
-  dispatching.table.release(entry);
+  entry.placement = undefined;
   dispatching.decisions.setBack(entry.submit.queryId, why.message);
   entry.avoid = avoid;
   if (kind === 'refused') entry.refusals += 1;
@@ -67,6 +67,13 @@ export function bury(dispatching: Dispatching, terminated: Terminated, ctx: Cont
       // One that drained and left in good order is news to nobody.
       if (terminated.reason === 'stopped') ctx.log.info('worker left', { worker: worker.id });
       else ctx.log.warn('worker lost', { worker: worker.id, why: terminated.detail });
+      const { records } = dispatching.options;
+      if (records !== undefined) {
+        const inOrder = terminated.reason === 'stopped';
+        const gone = { workerId: worker.id, why: terminated.detail, inOrder };
+        ctx.tell(records, { type: 'records.worker-gone', ...gone });
+      }
+      if (index.workerList.length === 0) startWaiting(dispatching, ctx);
       orphan(dispatching, orphans, worker, terminated.detail, ctx);
       return;
     }
@@ -96,16 +103,35 @@ export function orphan(
 
 /** Lost on the way, by nobody's fault: placed again without counting one. */
 export function placeLost(dispatching: Dispatching, node: string | undefined, ctx: Context): void {
-  for (const worker of dispatching.index.workerList) {
-    if (worker.ref.node === ctx.self.node) continue;
-    if (node !== undefined && worker.ref.node !== node) continue;
-    for (const entry of dispatching.table.onWorker(worker.id)) dispatching.table.release(entry);
+  const { index, table } = dispatching;
+  for (const entry of table.all()) {
+    const holder = index.workers.get(entry.placement?.workerId ?? '')?.ref.node;
+    if (holder === undefined || holder === ctx.self.node) continue;
+    if (node === undefined || holder === node) entry.placement = undefined;
   }
   placeHeld(dispatching, ctx);
 }
 
 export function placeHeld(dispatching: Dispatching, ctx: Context): void {
   for (const entry of dispatching.table.held()) place(dispatching, entry, ctx);
+}
+
+const defaultWorkersGoneMs = 10_000;
+
+/** The last worker is gone. Others have been there, so one may come: queries wait for it. */
+function startWaiting(dispatching: Dispatching, ctx: Context): void {
+  const { workersGoneMs = defaultWorkersGoneMs } = dispatching.options.config;
+  dispatching.workersGoneAtMs ??= ctx.nowMs;
+  dispatching.areWorkersGone = workersGoneMs === 0;
+  ctx.after(workersGoneMs, 'workers-gone', { type: 'dispatcher.workers-stay-gone' });
+}
+
+/** A worker is new here: what waited for one is placed. */
+export function welcome(dispatching: Dispatching, ctx: Context): void {
+  dispatching.workersGoneAtMs = undefined;
+  dispatching.areWorkersGone = false;
+  ctx.cancel('workers-gone');
+  placeHeld(dispatching, ctx);
 }
 
 const defaultBusOutageMs = 3_000;

@@ -1,6 +1,6 @@
 /**
- * A lost bus: queries wait a while for it, since most outages are a restart; an outage that lasts
- * is said, to clients and to whoever asks whether this gateway is ready.
+ * A lost bus, or the last worker gone: queries wait a while, since most outages are a restart; an
+ * outage that lasts is said, to clients and to whoever asks whether this gateway is ready.
  */
 
 import type { ActorContext } from '../../runtime/actor.ts';
@@ -10,7 +10,22 @@ import type { DispatcherMessage, LoadReported, Readiness } from './protocol.ts';
 
 type Context = ActorContext<DispatcherMessage>;
 
-export function busLostError(dispatching: Dispatching, { nowMs }: Context): QueryError {
+/** Why nothing can run now: `short`, so that queries wait, or the error when it lasts. */
+export function outageOf(dispatching: Dispatching, ctx: Context): QueryError | 'short' | 'none' {
+  if (dispatching.busLostAtMs !== undefined) {
+    return dispatching.isBusOutage ? busLostError(dispatching, ctx) : 'short';
+  }
+  if (dispatching.workersGoneAtMs === undefined) return 'none';
+  return dispatching.areWorkersGone ? workersGoneError(dispatching.workersGoneAtMs, ctx) : 'short';
+}
+
+function workersGoneError(sinceMs: number, { nowMs }: Context): QueryError {
+  const seconds = ((nowMs - sinceMs) / 1000).toFixed(0);
+  const message = `the last worker went ${seconds} s ago; start one with \`infaas worker\``;
+  return queryError('unavailable', message);
+}
+
+function busLostError(dispatching: Dispatching, { nowMs }: Context): QueryError {
   const seconds = ((nowMs - (dispatching.busLostAtMs ?? nowMs)) / 1000).toFixed(0);
   const { busName = 'the bus' } = dispatching.options;
   return queryError(

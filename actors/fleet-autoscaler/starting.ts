@@ -7,7 +7,14 @@ import type { Ref } from '../../runtime/actor.ts';
 import { tellDecision } from '../domain/decision.ts';
 import type { HardwareKind } from '../domain/hardware.ts';
 import type { WorkerId } from '../domain/worker.ts';
-import { agentPrefix, commandPrefix, type Context, type Fleet, provisionerOf } from './fleet.ts';
+import {
+  agentPrefix,
+  commandPrefix,
+  type Context,
+  type Fleet,
+  provisionerOf,
+  sinksOf,
+} from './fleet.ts';
 import type { FleetMessage, ProvisionerCommand, WorkerWanted } from './protocol.ts';
 
 /** Orders up to `count` workers, as there is room; returns how many, and why no more. */
@@ -88,10 +95,14 @@ export function giveUpLate(fleet: Fleet, ctx: Context): void {
 
 export function failStart(fleet: Fleet, name: WorkerId, why: string, ctx: Context): void {
   if (!fleet.starting.delete(name)) return;
-  backOff(fleet, name, `did not come up: ${why}`, ctx);
+  backOff(fleet, name, `did not come up: ${why}`, fleet.options.config.backoffMaxMs, ctx);
 }
 
-/** It was up: harmless when told to go, or after a life of some length. */
+/**
+ * It was up: harmless when told to go, or after a life of some length. The next is ordered at once
+ * where it can be; and while no other worker is up, soon in any case: that they can come up was
+ * seen, and a fleet of none serves nobody.
+ */
 export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Context): void {
   const known = fleet.workers.get(name);
   fleet.workers.delete(name);
@@ -102,21 +113,33 @@ export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Contex
   if (fleet.removing.delete(name)) return;
   const ageMs = known === undefined ? Infinity : ctx.nowMs - known.firstMs;
   if (ageMs < fleet.options.config.youngMs) {
-    backOff(fleet, name, `died ${(ageMs / 1000).toFixed(1)} s after it came up: ${how}`, ctx);
+    const what = `died ${(ageMs / 1000).toFixed(1)} s after it came up: ${how}`;
+    backOff(fleet, name, what, longestWaitMs(fleet), ctx);
   } else {
     ctx.log.warn('worker ended', { worker: name, how });
   }
+  const untilMs = Math.min(fleet.backoffUntilMs, ctx.nowMs + longestWaitMs(fleet));
+  fleet.backoffUntilMs = untilMs;
+  // In place of the next tick, or when it may be replaced.
+  const inMs = Math.min(fleet.options.config.tickMs, Math.max(0, untilMs - ctx.nowMs));
+  ctx.after(inMs, 'tick', { type: 'fleet.tick-due' });
 }
 
-function backOff(fleet: Fleet, name: WorkerId, what: string, ctx: Context): void {
-  const { backoffMs, backoffMaxMs } = fleet.options.config;
-  const waitMs = Math.min(backoffMaxMs, backoffMs * 2 ** Math.min(fleet.failures, 30));
+/** After one that came up: a start and a short life now and then is little to lose. */
+function longestWaitMs({ workers, options }: Fleet): number {
+  const { backoffMs, backoffMaxMs, youngMs } = options.config;
+  return workers.size === 0 ? backoffMs : Math.min(backoffMaxMs, Math.max(backoffMs, youngMs));
+}
+
+function backOff(fleet: Fleet, name: WorkerId, what: string, mostMs: number, ctx: Context): void {
+  const { backoffMs } = fleet.options.config;
+  const waitMs = Math.min(mostMs, backoffMs * 2 ** Math.min(fleet.failures, 30));
   fleet.failures += 1;
   fleet.backoffUntilMs = ctx.nowMs + waitMs;
   ctx.metrics.count('infaas_worker_starts_failed_total');
   ctx.log.warn('worker failed', { worker: name, what, waitMs });
   tellDecision(
-    fleet.options.decisions,
+    sinksOf(fleet),
     {
       kind: 'fleet',
       by: 'controller',

@@ -101,7 +101,7 @@ function run(
 
 function takeRunning(serving: Serving, batchId: number): Running {
   const { running } = serving;
-  assert(running?.batchId === batchId, `batch ${String(batchId)} is the one that runs`);
+  assert(running?.batchId === batchId, 'this batch is the one that runs', batchId);
   serving.running = undefined;
   return running;
 }

@@ -21,11 +21,28 @@ export function createPace(slowdown: number): Pace {
 }
 
 export function observeRatio(pace: Pace, ratio: number): void {
-  pace.ratios.push(ratio);
-  if (pace.ratios.length > ratiosKept) pace.ratios.shift();
-  const sorted = [...pace.ratios].sort((a, b) => a - b);
-  const median = sorted[sorted.length >> 1] ?? ratio;
-  pace.slowdown += slowdownWeight * (median - pace.slowdown);
+  const { ratios } = pace;
+  if (ratios.length < ratiosKept) ratios.push(ratio);
+  else {
+    ratios.copyWithin(0, 1);
+    ratios[ratiosKept - 1] = ratio;
+  }
+  pace.slowdown += slowdownWeight * (upperMedian(ratios) - pace.slowdown);
+}
+
+/** Of a few numbers, where sorting a copy of them would cost more. */
+function upperMedian(values: readonly number[]): number {
+  const rank = values.length >> 1;
+  for (const candidate of values) {
+    let below = 0;
+    let equal = 0;
+    for (const value of values) {
+      if (value < candidate) below += 1;
+      else if (value === candidate) equal += 1;
+    }
+    if (below <= rank && rank < below + equal) return candidate;
+  }
+  return 1;
 }
 
 export function observeArrival(pace: Pace, nowMs: number): void {

@@ -148,7 +148,7 @@ function observe(
   watched.finished += seen.finished;
   monitoring.busyMs += seen.busyMs;
   monitoring.offlineMs += seen.offlineMs;
-  watched.arrivals.push(...seen.arrivals);
+  for (const each of seen.arrivals) watched.arrivals.push(each);
   if (seen.ratio !== undefined) watched.ratios.push(seen.ratio);
   if (seen.urgent) report(monitoring, ctx);
 }
@@ -220,7 +220,8 @@ function onlineUtilisation(monitoring: Monitoring, nowMs: number): number {
 /** For so long a requirement counts for what may replace the instance. */
 const rememberMs = 60_000;
 
-function demandOf(watched: Watched, elapsedMs: number, nowMs: number): ClassDemand[] {
+function demandOf(watched: Watched, elapsedMs: number, nowMs: number): readonly ClassDemand[] {
+  if (watched.arrivals.length === 0 && watched.asked.length === 0) return noDemand;
   const counts = new DemandCount();
   for (const { asks, count } of watched.arrivals) counts.add(asks, count);
   const rated = counts.take().map(({ asks, count }) => {
@@ -233,6 +234,8 @@ function demandOf(watched: Watched, elapsedMs: number, nowMs: number): ClassDema
   watched.asked = [...rated.map((asks) => ({ asks, atMs: nowMs })), ...before];
   return [...rated, ...before.map(({ asks }) => ({ ...asks, rateQps: 0 }))];
 }
+
+const noDemand: readonly ClassDemand[] = [];
 
 /** What was slow an hour ago need not be now: without evidence it comes to be believed again. */
 const idleFade = 0.5;

@@ -118,6 +118,8 @@ function offlineBehaviour(offline: Offline, message: OfflineMessage, ctx: Contex
       return offline;
     }
     case 'gateway.query-explained':
+    case 'gateway.subject-explained':
+    case 'gateway.event-recorded':
       return offline;
     case 'offline.job-prepared':
     case 'offline.job-opened':

@@ -12,13 +12,14 @@ import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { WorkerReport } from '../domain/worker.ts';
 import { modelAutoscalerSpec } from '../model-autoscaler/behaviour.ts';
+import type { ScalingInstance } from '../policy/scaling/view.ts';
 import { monitorSpec } from '../monitor/behaviour.ts';
 import {
   forget,
   freeBytes,
   idleInstances,
-  isMoving,
   loadWanted,
+  movingOf,
   reloadAfter,
   unloadVariant,
   want,
@@ -26,7 +27,7 @@ import {
 import type { WorkerMessage } from './protocol.ts';
 import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
-import type { Context, Names, WorkerOptions, Working } from './working.ts';
+import { type Context, type Names, type WorkerOptions, type Working, sinksOf } from './working.ts';
 
 export type { WorkerConfig, WorkerOptions } from './working.ts';
 
@@ -108,6 +109,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     monitor,
     autoscaler,
     variants: new Map(),
+    variantList: undefined,
     revision: 0,
     instances: new Map(),
     byVariant: new Map(),
@@ -115,6 +117,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     failures: new Map(),
     lastFailure: new Map(),
     barredUntilMs: new Map(),
+    movedUntilMs: new Map(),
     held: [],
     makingRoom: false,
     loads: new Map(),
@@ -166,7 +169,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       return working;
     case 'worker.carry-out':
       for (const decision of message.decisions) {
-        tellDecision(working.options.decisions, decision, ctx);
+        tellDecision(sinksOf(working), decision, ctx);
       }
       if (!working.draining) carryOut(working, message.actions, ctx);
       reportToFleet(working, ctx);
@@ -189,6 +192,7 @@ function takeRegistry(working: Working, message: RegistryChanged, ctx: Context):
     return;
   }
   working.revision = revision;
+  working.variantList = undefined;
   if (since === undefined) working.variants.clear();
   for (const id of removed) working.variants.delete(id);
   for (const variant of variants) working.variants.set(variant.id, variant);
@@ -244,43 +248,48 @@ function askUnreported(working: Working, report: WorkerReport, ctx: Context): vo
 
 function sendReport(working: Working, ctx: Context): void {
   if (working.report === undefined) return;
-  const idle = idleInstances(working, ctx.nowMs);
-  const reclaimableBytes = idle.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  let reclaimableBytes = 0;
+  for (const { memoryBytes } of idleInstances(working, ctx.nowMs)) reclaimableBytes += memoryBytes;
+  const report: WorkerReport = { ...working.report, reclaimableBytes };
   for (const dispatcher of working.dispatchers) {
     ctx.tell(dispatcher, {
       type: 'dispatcher.worker-reported',
       worker: ctx.self,
-      report: { ...working.report, reclaimableBytes },
+      report,
       dispatchers: working.dispatchers.length,
     });
   }
 }
 
 function tellAutoscaler(working: Working, ctx: Context): void {
-  const { autoscaler, options, report, loads, instances, variants } = working;
+  const { autoscaler, options, report, loads, instances } = working;
   const [kind] = options.hardware;
+  working.variantList ??= [...working.variants.values()];
+  const moving = movingOf(working);
+  const seenInstances: ScalingInstance[] = [];
+  for (const { id, variantId, state, slowdown, queued } of report?.instances ?? []) {
+    const loaded = instances.get(id);
+    if (loaded === undefined) continue;
+    const load = loads.get(id);
+    seenInstances.push({
+      id,
+      variantId,
+      // What it was told to do counts, not what it has done already.
+      state: loaded.draining && isJudged(state) ? 'draining' : state,
+      slowdown,
+      demand: load?.demand ?? noDemand,
+      idleMs: ctx.nowMs - loaded.usedAtMs,
+      queued,
+      running: load?.running ?? 0,
+      moving: moving.has(id),
+    });
+  }
   ctx.tell(autoscaler, {
     type: 'model-autoscaler.worker-seen',
     memoryFreeBytes: kind === undefined ? 0 : freeBytes(working, kind.kind),
-    variants: [...variants.values()],
-    instances: (report?.instances ?? []).flatMap((seen) => {
-      const loaded = instances.get(seen.id);
-      if (loaded === undefined) return [];
-      // What it was told to do counts, not what it has done already.
-      const state = loaded.draining && isJudged(seen.state) ? 'draining' : seen.state;
-      return [
-        {
-          id: seen.id,
-          variantId: seen.variantId,
-          state,
-          slowdown: seen.slowdown,
-          demand: loads.get(seen.id)?.demand ?? [],
-          idleMs: ctx.nowMs - loaded.usedAtMs,
-          queued: seen.queued,
-          running: loads.get(seen.id)?.running ?? 0,
-          moving: isMoving(working, loaded),
-        },
-      ];
-    }),
+    variants: working.variantList,
+    instances: seenInstances,
   });
 }
+
+const noDemand: ScalingInstance['demand'] = [];

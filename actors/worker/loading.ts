@@ -11,7 +11,7 @@ import type { Variant, VariantId } from '../domain/variant.ts';
 import { instanceSpec } from '../instance/behaviour.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
 import { type IdleInstance, planEviction } from '../policy/placement/evict.ts';
-import type { Context, Loaded, Working } from './working.ts';
+import { type Context, type Loaded, sinksOf, type Working } from './working.ts';
 
 /** Why a variant cannot be loaded here now, or undefined. */
 export function obstacleToLoad(
@@ -45,6 +45,16 @@ function obstacleBesidesMemory(
     : `worker ${options.id} has no ${variant.hardware}`;
 }
 
+/** Why it is not loaded here unasked: it has just left for another worker. */
+export function movedAway(
+  { movedUntilMs, options }: Working,
+  { id }: Variant,
+  nowMs: number,
+): string | undefined {
+  if (nowMs >= (movedUntilMs.get(id) ?? -Infinity)) return undefined;
+  return `variant ${id} has moved away from worker ${options.id}; it is loaded here later`;
+}
+
 function memoryLackBytes(working: Working, variant: Variant): number {
   return variant.profile.memoryBytes - freeBytes(working, variant.hardware);
 }
@@ -60,6 +70,7 @@ export function freeBytes({ options, instances }: Working, kind: Variant['hardwa
 export function load(
   working: Working,
   variant: Variant,
+  why: string,
   ctx: Context,
   cores?: readonly number[],
 ): Loaded {
@@ -94,6 +105,12 @@ export function load(
   if (alike === undefined) working.byVariant.set(variant.id, [loaded]);
   else alike.push(loaded);
   ctx.metrics.count('infaas_loads_total', 1, { variant: variant.id });
+  const { memoryBytes, loadMs } = variant.profile;
+  decide(working, ctx, {
+    ...{ kind: 'placement', subject: id, chosen: `load ${variant.id} as ${id}`, why },
+    seen: { memoryBytes, loadMs, instances: working.instances.size },
+    rejected: [],
+  });
   return loaded;
 }
 
@@ -116,14 +133,15 @@ export function loadWanted(working: Working, ctx: Context): void {
     const variant = working.variants.get(variantId);
     if (variant === undefined) continue;
     while ((working.byVariant.get(variantId)?.length ?? 0) < count) {
-      const obstacle = obstacleToLoad(working, variant, ctx.nowMs);
+      const obstacle =
+        movedAway(working, variant, ctx.nowMs) ?? obstacleToLoad(working, variant, ctx.nowMs);
       if (obstacle !== undefined) {
         if (!makeRoom(working, variant, ctx)) {
           ctx.log.warn('wanted variant not loaded', { variant: variantId, obstacle });
         }
         break;
       }
-      load(working, variant, ctx);
+      load(working, variant, `${String(count)} of ${variantId} are wanted here`, ctx);
     }
   }
 }
@@ -164,15 +182,15 @@ export function makeRoom(working: Working, variant: Variant, ctx: Context): bool
 /** Those that may give way: idle for long enough, beyond what the owner wants kept. */
 export function idleInstances(working: Working, nowMs: number): IdleInstance[] {
   const { evictAfterMs, preload } = working.options.config;
-  const spare = new Map<VariantId, number>();
-  for (const [variantId, alike] of working.byVariant) {
-    spare.set(variantId, alike.length - (preload[variantId] ?? 0));
-  }
   const idle: IdleInstance[] = [];
-  for (const loaded of working.instances.values()) {
-    const { id, variant, usedAtMs } = loaded;
-    const left = spare.get(variant.id) ?? 0;
-    if (left <= 0 || nowMs - usedAtMs < evictAfterMs || !isIdle(working, loaded)) continue;
+  let seenIdle: ReadonlySet<InstanceId> | undefined;
+  const spare = new Map<VariantId, number>();
+  for (const { id, variant, usedAtMs } of working.instances.values()) {
+    if (nowMs - usedAtMs < evictAfterMs) continue;
+    const alike = working.byVariant.get(variant.id)?.length ?? 0;
+    const left = spare.get(variant.id) ?? alike - (preload[variant.id] ?? 0);
+    seenIdle ??= idleByReport(working);
+    if (left <= 0 || !seenIdle.has(id)) continue;
     spare.set(variant.id, left - 1);
     const { memoryBytes } = variant.profile;
     idle.push({ id, variantId: variant.id, memoryBytes, idleMs: nowMs - usedAtMs });
@@ -180,18 +198,27 @@ export function idleInstances(working: Working, nowMs: number): IdleInstance[] {
   return idle;
 }
 
-function isIdle(working: Working, loaded: Loaded): boolean {
-  const seen = working.report?.instances.find(({ id }) => id === loaded.id);
-  const running = working.loads.get(loaded.id)?.running ?? 0;
-  if (seen === undefined || loaded.draining || isMoving(working, loaded)) return false;
-  return isJudged(seen.state) && seen.queued === 0 && running === 0 && seen.backlogMs === 0;
+function idleByReport(working: Working): ReadonlySet<InstanceId> {
+  const { instances, loads, report } = working;
+  const moving = movingOf(working);
+  const idle = new Set<InstanceId>();
+  for (const { id, state, queued, backlogMs } of report?.instances ?? []) {
+    if (!isJudged(state) || queued > 0 || backlogMs !== 0) continue;
+    if ((loads.get(id)?.running ?? 0) > 0 || moving.has(id)) continue;
+    if (instances.get(id)?.draining === false) idle.add(id);
+  }
+  return idle;
 }
 
-/** It gives way to a successor, or is one. */
-export function isMoving({ instances }: Working, loaded: Loaded): boolean {
-  if (loaded.successorId !== undefined) return true;
-  for (const { successorId } of instances.values()) if (successorId === loaded.id) return true;
-  return false;
+const none: ReadonlySet<InstanceId> = new Set();
+
+/** Those that give way to a successor, and the successors. */
+export function movingOf({ instances }: Working): ReadonlySet<InstanceId> {
+  let moving: Set<InstanceId> | undefined;
+  for (const { id, successorId } of instances.values()) {
+    if (successorId !== undefined) moving = (moving ?? new Set()).add(id).add(successorId);
+  }
+  return moving ?? none;
 }
 
 export function drainInstance(
@@ -247,15 +274,10 @@ export function reloadAfter(
     working.failures.set(variant.id, decision.history);
     ctx.after(decision.afterMs, `reload ${variant.id}`, { type: 'worker.reload-due' });
   } else {
-    bar(working, variant.id, reload.withinMs, ctx);
+    working.barredUntilMs.set(variant.id, ctx.nowMs + reload.withinMs);
+    ctx.after(reload.withinMs, `reload ${variant.id}`, { type: 'worker.reload-due' });
     ctx.log.error('variant barred on this worker', { variant: variant.id, forMs: reload.withinMs });
   }
-}
-
-/** For a while the variant is not loaded here. */
-export function bar(working: Working, variantId: VariantId, forMs: number, ctx: Context): void {
-  working.barredUntilMs.set(variantId, ctx.nowMs + forMs);
-  ctx.after(forMs, `reload ${variantId}`, { type: 'worker.reload-due' });
 }
 
 /** Longer than the instances of a lost engine host take to end, shorter than a reload. */
@@ -274,11 +296,7 @@ function isSameIncident(
 }
 
 /** Logs a decision and keeps it where decisions are kept. */
-export function decide(
-  { options }: Working,
-  ctx: Context,
-  made: Omit<Decision, 'by' | 'atMs'>,
-): void {
-  const decision: Decision = { ...made, by: options.id, atMs: ctx.nowMs };
-  tellDecision(options.decisions, decision, ctx);
+export function decide(working: Working, ctx: Context, made: Omit<Decision, 'by' | 'atMs'>): void {
+  const decision: Decision = { ...made, by: working.options.id, atMs: ctx.nowMs };
+  tellDecision(sinksOf(working), decision, ctx);
 }

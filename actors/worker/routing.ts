@@ -4,7 +4,7 @@
  */
 
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
-import { load, makeRoom, obstacleToLoad } from './loading.ts';
+import { load, makeRoom, movedAway, obstacleToLoad } from './loading.ts';
 import type { CancelQuery, QueryFinished, Retry, RunQuery } from './protocol.ts';
 import type { Context, Loaded, WorkerOptions, Working } from './working.ts';
 
@@ -59,11 +59,22 @@ function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | unde
     return undefined;
   }
   const variant = working.variants.get(query.variantId);
+  const away =
+    variant === undefined || query.instanceId === undefined
+      ? undefined
+      : movedAway(working, variant, ctx.nowMs);
+  if (away !== undefined) {
+    // Sent before its dispatcher knew; whether it is to come back here, that decides.
+    ctx.tell(query.replyTo, refusedQuery(options, query, 'unavailable', away, 'lost'));
+    return undefined;
+  }
   const obstacle =
     variant === undefined
       ? `worker ${options.id} does not know variant ${query.variantId} yet`
       : obstacleToLoad(working, variant, ctx.nowMs);
-  if (variant !== undefined && obstacle === undefined) return load(working, variant, ctx);
+  if (variant !== undefined && obstacle === undefined) {
+    return load(working, variant, `query ${query.queryId} was sent here for it`, ctx);
+  }
   if (variant !== undefined && working.held.length < options.config.heldMax) {
     if (makeRoom(working, variant, ctx)) {
       working.held.push(query);

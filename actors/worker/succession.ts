@@ -8,7 +8,14 @@ import { type InstanceId, isJudged } from '../domain/instance.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { ScaleAction } from '../policy/scaling/view.ts';
 import { saturationQps } from '../domain/profile.ts';
-import { bar, drainInstance, load, loadWanted, obstacleToLoad, wantNoMore } from './loading.ts';
+import {
+  drainInstance,
+  load,
+  loadWanted,
+  movedAway,
+  obstacleToLoad,
+  wantNoMore,
+} from './loading.ts';
 import type { Context, Loaded, Working } from './working.ts';
 
 /** What the model-autoscaler decided. */
@@ -62,12 +69,14 @@ function succeed(
   const old = working.instances.get(instanceId);
   if (old === undefined || old.draining || old.successorId !== undefined) return false;
   if (variant === undefined) return false;
-  const obstacle = obstacleToLoad(working, variant, ctx.nowMs);
+  const obstacle =
+    movedAway(working, variant, ctx.nowMs) ?? obstacleToLoad(working, variant, ctx.nowMs);
   if (obstacle !== undefined) {
     ctx.log.warn('no successor loaded', { instance: instanceId, variant: variant.id, obstacle });
     return false;
   }
-  old.successorId = load(working, variant, ctx, cores).id;
+  const why = `it succeeds ${old.id}`;
+  old.successorId = load(working, variant, why, ctx, cores).id;
   ctx.metrics.count('infaas_successions_total', 1, { variant: variant.id });
   return true;
 }
@@ -136,14 +145,19 @@ function askElsewhere(
   });
 }
 
-/** The moved variant does not come back here before what disturbed it may have gone. */
-const barAfterMoveMs = 30_000;
+/**
+ * The moved variant does not come back here before what disturbed it may have gone, unless a
+ * dispatcher finds no better place for a query: where it went may be gone by then.
+ */
+const stayAwayMs = 30_000;
 
 /** It is loaded on another worker: the one here drains, and what waits there goes after it. */
 export function leaveTo(working: Working, instanceId: InstanceId | undefined, ctx: Context): void {
   const loaded = instanceId === undefined ? undefined : working.instances.get(instanceId);
   if (loaded === undefined || loaded.draining || loaded.successorId !== undefined) return;
-  bar(working, loaded.variant.id, barAfterMoveMs, ctx);
+  const { id } = loaded.variant;
+  working.movedUntilMs.set(id, ctx.nowMs + stayAwayMs);
+  ctx.after(stayAwayMs, `reload ${id}`, { type: 'worker.reload-due' });
   retire(working, loaded.id, ctx);
 }
 

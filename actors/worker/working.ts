@@ -1,6 +1,7 @@
 /** What a worker is set to, and what it holds. */
 
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
+import { refOf } from '../../runtime/actor.ts';
 import type { SupervisionPolicy } from '../../runtime/supervision.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import type { DecisionMade } from '../domain/decision.ts';
@@ -44,8 +45,8 @@ export interface WorkerOptions {
   readonly controller: Ref<ControllerMessage>;
   /** Whom to ask for room elsewhere; undefined where there is no other worker. */
   readonly fleet?: Ref<FleetMessage> | undefined;
-  /** Where decisions are kept, if anywhere. */
-  readonly decisions?: Ref<DecisionMade> | undefined;
+  /** Path of the records on each dispatcher's node, where decisions are kept; if anywhere. */
+  readonly recordsPath?: string | undefined;
   readonly config: WorkerConfig;
 }
 
@@ -68,6 +69,8 @@ export interface Working {
   readonly monitor: Ref<MonitorMessage>;
   readonly autoscaler: Ref<ModelAutoscalerMessage>;
   readonly variants: Map<VariantId, Variant>;
+  /** The same as a list, made when first asked for after a change. */
+  variantList: readonly Variant[] | undefined;
   /** Of the registry that it knows. */
   revision: number;
   readonly instances: Map<InstanceId, Loaded>;
@@ -78,8 +81,10 @@ export interface Working {
   readonly failures: Map<VariantId, readonly number[]>;
   /** The newest of them in words, and when: instances of one engine host die of one cause. */
   readonly lastFailure: Map<VariantId, { readonly why: string; readonly atMs: number }>;
-  /** Variants that failed too often here, or moved away, until when. */
+  /** Variants that failed too often here, until when. */
   readonly barredUntilMs: Map<VariantId, number>;
+  /** Variants that moved away: until then none is loaded here unless a query is sent for it. */
+  readonly movedUntilMs: Map<VariantId, number>;
   /** Queries of variants for which room is being made. */
   readonly held: RunQuery[];
   /** Something unloads for others to load. */
@@ -99,3 +104,10 @@ export interface Names {
 }
 
 export type Context = ActorContext<WorkerMessage>;
+
+/** Decisions go to all gateway nodes: each tells those who ask it. */
+export function sinksOf({ options, dispatchers }: Working): readonly Ref<DecisionMade>[] {
+  const { recordsPath } = options;
+  if (recordsPath === undefined) return [];
+  return dispatchers.map(({ node, epoch }) => refOf(node, epoch, recordsPath));
+}

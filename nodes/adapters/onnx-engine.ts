@@ -21,6 +21,7 @@ import { answerBatch, feedBatch, type FeedPlan, planFeeds } from '../engine/feed
 import { HostPool, type Residence } from '../engine/host-pool.ts';
 import type { HostProcess } from '../engine/host-process.ts';
 import type { LaneReply, LoadRequest, RanReply } from '../engine/messages.ts';
+import type { ModelFiles, ModelLease } from '../stores/model-files.ts';
 
 export interface OnnxEngineOptions {
   readonly host: Pick<ActorHost, 'port' | 'closePort' | 'tell'>;
@@ -29,6 +30,8 @@ export interface OnnxEngineOptions {
   readonly config: EngineConfig;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Where files are had from; by default they lie where variants say. */
+  readonly files?: ModelFiles | undefined;
 }
 
 export interface OnnxEngine {
@@ -69,12 +72,21 @@ interface Resident {
   readonly residence: Residence;
   /** The lane's name for it. */
   readonly session: number;
+  /** Its files; undefined where nobody looked after them. */
+  readonly lease: ModelLease | undefined;
+}
+
+/** An instance whose files are on their way. */
+interface Arriving {
+  readonly replyTo: Ref<EngineEvent>;
+  readonly abort: AbortController;
 }
 
 class Engine {
   readonly pool: HostPool;
   private readonly options: OnnxEngineOptions;
   private readonly residents = new Map<InstanceId, Resident>();
+  private readonly arriving = new Map<InstanceId, Arriving>();
   private readonly meter: CoreMeter;
   private sessions = 0;
   private closed = false;
@@ -123,7 +135,10 @@ class Engine {
 
   async shutdown(): Promise<void> {
     this.closed = true;
+    for (const { abort } of this.arriving.values()) abort.abort();
+    this.arriving.clear();
     await this.pool.shutdown();
+    for (const { lease } of this.residents.values()) lease?.release();
     this.residents.clear();
   }
 
@@ -133,34 +148,55 @@ class Engine {
     this.options.host.tell(replyTo, { type: 'engine.cores-described', cores });
   }
 
-  private load({ instanceId, variant, cores, replyTo }: Command<'engine.load-variant'>): void {
-    const refuse = (message: string): void => {
-      this.tell(replyTo, { type: 'instance.load-failed', message });
-    };
+  private load(command: Command<'engine.load-variant'>): void {
+    const { instanceId, replyTo } = command;
     if (this.closed) {
-      refuse('the engine is shutting down');
-    } else if (this.residents.has(instanceId)) {
-      refuse(`${instanceId} is loaded already`);
+      this.refuse(replyTo, 'the engine is shutting down');
+    } else if (this.residents.has(instanceId) || this.arriving.has(instanceId)) {
+      this.refuse(replyTo, `${instanceId} is loaded already`);
+    } else if (this.options.files === undefined) {
+      this.settle(command, undefined);
     } else {
-      try {
-        this.settle(instanceId, variant, cores, replyTo);
-      } catch (error) {
-        refuse(`no engine host for it: ${messageOf(error)}`);
-      }
+      void this.fetch(command, this.options.files);
     }
   }
 
-  /** Throws where no process can be started at all. */
+  /** Gets its files first; meanwhile it may be unloaded again. */
+  private async fetch(command: Command<'engine.load-variant'>, files: ModelFiles): Promise<void> {
+    const { instanceId, variant, replyTo } = command;
+    const arriving: Arriving = { replyTo, abort: new AbortController() };
+    this.arriving.set(instanceId, arriving);
+    try {
+      const lease = await files.acquire(variant.file, { signal: arriving.abort.signal });
+      if (this.arriving.get(instanceId) === arriving) {
+        this.arriving.delete(instanceId);
+        this.settle(command, lease);
+      } else {
+        lease.release();
+      }
+    } catch (error) {
+      if (this.arriving.get(instanceId) !== arriving) return;
+      this.arriving.delete(instanceId);
+      this.refuse(replyTo, `its file cannot be had: ${messageOf(error)}`);
+    }
+  }
+
   private settle(
-    instanceId: InstanceId,
-    variant: Variant,
-    cores: readonly number[] | undefined,
-    replyTo: Ref<EngineEvent>,
+    { instanceId, variant, cores, replyTo }: Command<'engine.load-variant'>,
+    lease: ModelLease | undefined,
   ): void {
-    const residence = this.pool.settle(variant.id, cores);
+    let residence: Residence;
+    try {
+      residence = this.pool.settle(variant.id, cores);
+    } catch (error) {
+      // No process can be started at all.
+      lease?.release();
+      this.refuse(replyTo, `no engine host for it: ${messageOf(error)}`);
+      return;
+    }
     this.sessions += 1;
     const plan = planFeeds(variant);
-    const resident: Resident = { variant, plan, replyTo, residence, session: this.sessions };
+    const resident: Resident = { variant, plan, replyTo, residence, session: this.sessions, lease };
     this.residents.set(instanceId, resident);
     residence.lane.submit(
       {
@@ -175,6 +211,10 @@ class Engine {
       },
       loadRequest(resident, this.options.config),
     );
+  }
+
+  private refuse(replyTo: Ref<EngineEvent>, message: string): void {
+    this.tell(replyTo, { type: 'instance.load-failed', message });
   }
 
   private run(command: Command<'engine.run-batch'>): void {
@@ -217,6 +257,13 @@ class Engine {
 
   private unload(command: Command<'engine.unload-variant'>): void {
     const { instanceId } = command;
+    const arriving = this.arriving.get(instanceId);
+    if (arriving !== undefined) {
+      this.arriving.delete(instanceId);
+      arriving.abort.abort();
+      this.tell(arriving.replyTo, { type: 'instance.variant-unloaded' });
+      return;
+    }
     const resident = this.residents.get(instanceId);
     if (resident === undefined) {
       this.countLate(command);
@@ -240,13 +287,15 @@ class Engine {
     for (const [instanceId, resident] of this.residents) {
       if (resident.residence.host !== host) continue;
       this.residents.delete(instanceId);
+      resident.lease?.release();
       const type = host.started ? 'instance.engine-lost' : 'instance.load-failed';
       this.tell(resident.replyTo, { type, message });
     }
   }
 
-  private forget(instanceId: InstanceId, { residence, variant }: Resident): void {
+  private forget(instanceId: InstanceId, { residence, variant, lease }: Resident): void {
     this.residents.delete(instanceId);
+    lease?.release();
     this.pool.leave(residence, variant.id);
   }
 
@@ -260,11 +309,15 @@ class Engine {
   }
 }
 
-function loadRequest({ variant, plan, session }: Resident, config: EngineConfig): LoadRequest {
+function loadRequest(
+  { variant, plan, session, lease }: Resident,
+  config: EngineConfig,
+): LoadRequest {
   return {
     type: 'load',
     session,
-    file: variant.file,
+    file: lease?.file ?? variant.file,
+    verified: lease !== undefined,
     inputs: plan.inputs.map(({ graph }) => graph),
     outputs: plan.outputs.map(({ graph }) => graph),
     batchMax: variant.batchMax,

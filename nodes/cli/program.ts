@@ -27,6 +27,7 @@ import { addUnregisterCommand } from './commands/unregister.ts';
 import { addQuoteCommand } from './commands/quote.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
 const commands: readonly AddCommand[] = [
@@ -46,6 +47,7 @@ const commands: readonly AddCommand[] = [
   addQueryCommand,
   addExplainCommand,
   addQuoteCommand,
+  addWatchCommand,
   addLoadCommand,
   addOfflineCommand,
   addSimulateCommand,

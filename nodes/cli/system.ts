@@ -20,6 +20,10 @@ import type {
   ManifestInput,
   OfflineJob,
   RegisterCallOptions,
+  Subject,
+  SubjectExplanation,
+  SubscribeFilter,
+  SubscriptionNews,
 } from '../../client/index.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { QuerySelector } from './client-options.ts';
@@ -76,6 +80,13 @@ export interface System {
   /** These two reject with QueryWasRefused where the system refuses. */
   explain(queryId: string): Promise<Explanation>;
   quote(asked: QuoteAsked): Promise<Quote>;
+  explainSubject(subject: Subject): Promise<SubjectExplanation>;
+  /** Until `signal` aborts. */
+  subscribe(
+    filter: SubscribeFilter,
+    listener: (news: SubscriptionNews) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   submitOffline(job: OfflineJob): Promise<JobDescription>;
   offlineStatus(job: string): Promise<JobDescription>;
   cancelOffline(job: string): Promise<JobDescription>;

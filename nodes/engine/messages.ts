@@ -32,6 +32,8 @@ export interface LoadRequest {
   readonly type: 'load';
   readonly session: number;
   readonly file: ModelFile;
+  /** Somebody has hashed it just now. */
+  readonly verified: boolean;
   readonly inputs: readonly GraphTensor[];
   readonly outputs: readonly GraphTensor[];
   readonly batchMax: number;

@@ -64,8 +64,8 @@ export async function createSession(
   request: LoadRequest,
   settings: SessionSettings,
 ): Promise<LaneSession> {
-  const { file, inputs, outputs } = request;
-  verifyFile(file);
+  const { file, verified, inputs, outputs } = request;
+  if (!verified) verifyFile(file);
   let onnx: InferenceSession;
   const startedMs = performance.now();
   try {

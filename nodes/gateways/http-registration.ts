@@ -1,8 +1,9 @@
 /**
- * What the controller's node is asked over HTTP. Models: `PUT /v1/uploads/UPLOAD/FILE` brings a file, `POST /v1/register` makes a family
- * of what was brought, `DELETE /v1/architectures/NAME[/VARIANT]` removes one. A registration is
- * answered with one JSON object a line: its progress, and last what came of it. Offline jobs:
- * `POST /v1/offline`, `GET /v1/offline[/JOB]`, `DELETE /v1/offline/JOB`.
+ * What the controller's node is asked over HTTP. Models: `PUT /v1/uploads/UPLOAD/FILE` brings a
+ * file, `POST /v1/register` makes a family of what was brought, `DELETE
+ * /v1/architectures/NAME[/VARIANT]` removes one. A registration is answered with one JSON object a
+ * line: its progress, and last what came of it. Offline jobs: `POST /v1/offline`, `GET
+ * /v1/offline[/JOB]`, `DELETE /v1/offline/JOB`.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -2,8 +2,8 @@
  * The inputs of an offline job, one by one: the lines of a JSONL file, or the files of a folder in
  * the order of their names. What cannot be read is an item too, with the reason in its place.
  *
- *     { "id": "a", "inputs": { "image": [[…]] }, "outputs": ["logits"] }    a line; or the inputs alone
- *     FILE.json, FILE.npy, FILE.png                                         a file, as for `--input`
+ *     { "id": "a", "inputs": { "image": [[…]] }, "outputs": ["y"] }    a line; or inputs alone
+ *     FILE.json, FILE.npy, FILE.png                                    a file, as for `--input`
  */
 
 import { createHash } from 'node:crypto';

@@ -13,13 +13,14 @@ import type { Node } from '../node.ts';
 import { type ControlStore, openControlStore } from '../stores/control-store.ts';
 import type { MetadataStore } from '../stores/metadata-store.ts';
 import { openMetadataStore } from '../stores/open-metadata-store.ts';
-import { addRegistrar } from './registrar-part.ts';
+import { addRegistrar, type RegistrarPart } from './registrar-part.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
   readonly registrar: Ref<RegistrarMessage>;
   /** For other records that the same store keeps. */
   readonly records: MetadataStore;
+  readonly publish: RegistrarPart['publish'];
   close(): Promise<void>;
 }
 
@@ -59,11 +60,14 @@ export async function addController(node: Node, dataDir: string): Promise<Contro
     const joiner = refOf<JoinOutcome>(event.node, 0, '/join');
     host.tell(joiner, { type: 'node.attach-wanted' });
   });
-  const registrar = addRegistrar(node, controller, dataDir);
+  const registrar = await addRegistrar(node, controller, dataDir);
+  const known = store.read().families.flatMap(({ variants }) => variants);
+  registrar.publish(known.map(({ file }) => file));
   return {
     controller,
     registrar: registrar.registrar,
     records: store.records,
+    publish: registrar.publish,
     close: async () => {
       await registrar.close();
       await store.close();
@@ -95,6 +99,7 @@ export function registerModels(
   part: ControllerPart,
   variants: readonly Variant[],
 ): Promise<number> {
+  part.publish(variants.map(({ file }) => file));
   return new Promise((resolve, reject) => {
     let left = variants.length;
     if (left === 0) {

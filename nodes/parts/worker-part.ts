@@ -9,8 +9,9 @@ import type { Ref } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
-import { controllerRef, fleetRef, type Membership } from '../membership.ts';
+import { controllerRef, fleetRef, type Membership, recordsPath } from '../membership.ts';
 import type { Node } from '../node.ts';
+import { openWorkerFiles } from './model-files-part.ts';
 
 export interface WorkerSlice {
   /** Cores to own: a list like `0-1,4`, pinned, or undefined for all, unpinned. */
@@ -51,13 +52,16 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
   const hardware: readonly Hardware[] = [
     { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
   ];
-  const engine = createOnnxEngine({
+  const { files, close } = openWorkerFiles(node);
+  const onnx = createOnnxEngine({
     host,
     cores: cores ?? units,
     config: config.engine,
     log,
     metrics,
+    files,
   });
+  const engine: OnnxEngine = { ...onnx, shutdown: () => onnx.shutdown().finally(close) };
   engine.warm();
   const { reload, drainMs, ...limits } = config.worker;
   const spec = workerSpec({
@@ -68,6 +72,7 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
     hardware,
     engine: engine.port,
     controller: controllerRef,
+    recordsPath,
     fleet: node.remoting === undefined ? undefined : fleetRef,
     config: {
       ...limits,

@@ -1,130 +1,125 @@
 /**
- * Where the models of registered variants lie: a folder each, called after what is in it, so that
- * the same model is kept once and a changed one is another. A folder appears whole, by its rename,
- * when its files are on disk.
+ * Where the models of registered variants lie: in a repository of this machine, each blob once, and
+ * in the repository that workers of other machines fetch from, where there is one. A model of
+ * several files has a folder besides, in which they have their names.
  */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import {
-  copyFile,
-  link,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  utimes,
-} from 'node:fs/promises';
+import { readdir, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import type { BesideFile, ModelFile } from '../../actors/domain/variant.ts';
+import { BlobMissing } from '../../runtime/errors.ts';
+import type { DirectoryRepository } from '../stores/directory-repository.ts';
+import { isThere, modelFolderName, placeModelFolder } from '../stores/model-folder.ts';
+import type { ModelRepository, TransferCall } from '../stores/model-repository.ts';
+import { blobsOf } from '../stores/model-files.ts';
+
+export interface KeptModelsOptions {
+  /** On this machine: what is kept lies there, and is read in place by workers beside it. */
+  readonly repository: DirectoryRepository;
+  /** Of the folders of models of several files; the repository may lie in the same. */
+  readonly folder: string;
+  /** For workers elsewhere. */
+  readonly shared: ModelRepository | undefined;
+}
 
 export class KeptModels {
-  private readonly folder: string;
+  private readonly options: KeptModelsOptions;
 
-  constructor(folder: string) {
-    this.folder = folder;
+  constructor(options: KeptModelsOptions) {
+    this.options = options;
   }
 
   /** Keeps a model and the files, by name, that lie in its folder with it. */
-  async keep(path: string, besideNames: readonly string[]): Promise<ModelFile> {
-    const sha256 = await hashFile(path);
-    let { size: bytes } = await stat(path);
+  async keep(
+    path: string,
+    besideNames: readonly string[],
+    call?: TransferCall,
+  ): Promise<ModelFile> {
+    const { repository, folder } = this.options;
+    const model = await this.put(path, call);
     const beside: BesideFile[] = [];
     for (const name of besideNames) {
-      const from = join(dirname(path), name);
-      const { size } = await stat(from);
-      beside.push({ name, sha256: await hashFile(from), bytes: size });
-      bytes += size;
+      const { id, bytes } = await this.put(join(dirname(path), name), call);
+      beside.push({ name, sha256: id, bytes });
     }
+    const kept = { path: repository.pathOf(model.id), sha256: model.id, bytes: model.bytes };
+    if (beside.length === 0) return kept;
+    const bytes = beside.reduce((sum, file) => sum + file.bytes, model.bytes);
+    const file: ModelFile = { ...kept, bytes, beside };
     const name = basename(path);
-    const id = folderNameOf(name, sha256, beside);
-    const folder = join(this.folder, id);
-    if (await isThere(folder)) {
+    const place = join(folder, modelFolderName(name, file));
+    if (await isThere(place)) {
       // So that `collect` sees that somebody wants it just now.
-      await utimes(folder, new Date(), new Date());
-    } else {
-      await this.place(folder, path, [name, ...besideNames]);
+      await utimes(place, new Date(), new Date());
     }
-    const file = { path: join(folder, name), sha256, bytes };
-    return beside.length === 0 ? file : { ...file, beside };
+    await placeModelFolder(place, [
+      { name, from: repository.pathOf(model.id) },
+      ...beside.map((part) => ({ name: part.name, from: repository.pathOf(part.sha256) })),
+    ]);
+    return { ...file, path: join(place, name) };
   }
 
-  /** Removes what none of `kept` lies in and what has not been wanted for `graceMs`. */
+  /**
+   * Puts what other machines do not have into the shared repository: models that came with a
+   * manifest, and those from a time without one. Gives how many blobs it were.
+   */
+  async publish(files: readonly ModelFile[]): Promise<number> {
+    const { shared } = this.options;
+    if (shared === undefined || files.length === 0) return 0;
+    const there = new Set((await shared.list()).map(({ id }) => id));
+    let published = 0;
+    for (const file of files) {
+      for (const { id, path } of blobsOf(file)) {
+        if (there.has(id)) continue;
+        there.add(id);
+        const facts = await shared.putFile(path);
+        if (facts.id !== id) {
+          throw new BlobMissing(`${path} is not the registered file any more (${id})`, path);
+        }
+        published += 1;
+      }
+    }
+    return published;
+  }
+
+  /** Removes what belongs to none of `kept` and has not been wanted for `graceMs`. */
   async collect(kept: readonly ModelFile[], graceMs: number, wallMs: number): Promise<number> {
+    const { repository, shared } = this.options;
+    const referenced = new Set(kept.flatMap((file) => blobsOf(file).map(({ id }) => id)));
+    const removed = await repository.collect(referenced, graceMs);
+    await shared?.collect(referenced, graceMs);
+    return removed.length + (await this.collectFolders(kept, graceMs, wallMs));
+  }
+
+  private async collectFolders(
+    kept: readonly ModelFile[],
+    graceMs: number,
+    wallMs: number,
+  ): Promise<number> {
     const wanted = new Set(kept.map(({ path }) => dirname(path)));
     let removed = 0;
-    for (const name of await namesIn(this.folder)) {
-      const folder = join(this.folder, name);
-      if (wanted.has(folder)) continue;
-      const { mtimeMs } = await stat(folder);
+    for (const name of await namesIn(this.options.folder)) {
+      const place = join(this.options.folder, name);
+      if (!isModelFolder(name) || wanted.has(place)) continue;
+      const { mtimeMs } = await stat(place);
       if (wallMs - mtimeMs < graceMs) continue;
-      await rm(folder, { recursive: true, force: true });
+      await rm(place, { recursive: true, force: true });
       removed += 1;
     }
     return removed;
   }
 
-  private async place(folder: string, path: string, names: readonly string[]): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
-    const half = await mkdtemp(join(this.folder, '.half-'));
-    try {
-      for (const name of names) {
-        const to = join(half, name);
-        await mkdir(dirname(to), { recursive: true });
-        await linkOrCopy(join(dirname(path), name), to);
-        await flush(to);
-      }
-      await rename(half, folder);
-    } catch (error) {
-      await rm(half, { recursive: true, force: true });
-      // Somebody else put the same there meanwhile: it is the same.
-      if (!(await isThere(folder))) throw error;
-    }
-    await flush(this.folder);
+  private async put(path: string, call?: TransferCall) {
+    const facts = await this.options.repository.putFile(path, call);
+    await this.options.shared?.putFile(path, call);
+    return facts;
   }
 }
 
-function folderNameOf(name: string, sha256: string, beside: readonly BesideFile[]): string {
-  const hash = createHash('sha256').update(`${name}\n${sha256}\n`);
-  for (const file of beside) hash.update(`${file.name}\n${file.sha256}\n`);
-  return hash.digest('hex');
-}
-
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
-/** A link costs neither time nor room; other file systems take a copy. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to);
-  } catch {
-    await copyFile(from, to);
-  }
-}
-
-async function flush(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch {
-    return false;
-  }
+/** Whole, or what a crash left of one. */
+function isModelFolder(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name) || name.startsWith('.half-');
 }
 
 async function namesIn(folder: string): Promise<string[]> {

@@ -26,7 +26,8 @@ import type { Config } from '../config.ts';
 import { candidateNamed, optimisationLevels, precisionsNamed } from '../generator/candidate.ts';
 import type { LabCall, ModelLab } from '../lab/lab.ts';
 import { errorOfStep, FilesMissing } from './failures.ts';
-import { hashFile, KeptModels } from './kept-models.ts';
+import { hashFile } from '../stores/receive-blob.ts';
+import type { KeptModels } from './kept-models.ts';
 import { pathWithin } from './model-paths.ts';
 import type { TakenUpload, Uploads } from './uploads.ts';
 
@@ -37,8 +38,8 @@ export interface StepRunnerOptions {
   readonly lab: ModelLab;
   readonly uploads: Uploads;
   readonly config: Config;
-  /** Where kept models lie, and where candidates are made. */
-  readonly modelsFolder: string;
+  readonly kept: KeptModels;
+  /** Where candidates are made. */
   readonly workFolder: string;
 }
 
@@ -67,12 +68,10 @@ const hardware = ['cpu'];
 export class StepRunner {
   readonly port: Ref<StepCommand>;
   private readonly options: StepRunnerOptions;
-  private readonly kept: KeptModels;
   private readonly works = new Map<string, Work>();
 
   constructor(options: StepRunnerOptions) {
     this.options = options;
-    this.kept = new KeptModels(options.modelsFolder);
     rmSync(options.workFolder, { recursive: true, force: true });
     this.port = options.host.port<StepCommand>('registration-steps', (command) => {
       this.receive(command);
@@ -150,10 +149,10 @@ export class StepRunner {
   }
 
   private async collect(kept: readonly ModelFile[]): Promise<void> {
-    const { config, clock, log } = this.options;
+    const { config, clock, log, kept: models } = this.options;
     try {
       const graceMs = config.registrar.collectAfterMs;
-      const removed = await this.kept.collect(kept, graceMs, clock.wallMs());
+      const removed = await models.collect(kept, graceMs, clock.wallMs());
       if (removed > 0) log.info('models that no variant has were removed', { models: removed });
     } catch (error) {
       log.warn('unused models were not removed', { error: messageOf(error) });
@@ -209,7 +208,7 @@ export class StepRunner {
     const hash = createHash('sha256').update(JSON.stringify(manifest));
     const besideFiles = beside.map((name) => fileIn(upload, besideName(manifest, name), 'file'));
     for (const path of [file, ...besideFiles, validationFile]) {
-      if (path !== undefined) hash.update(await hashFile(path));
+      if (path !== undefined) hash.update((await hashFile(path))?.id ?? '');
     }
     hash.update(generate ? 'generated' : 'alone');
     const { precision, candidates, notPlanned } = inspected;
@@ -267,7 +266,7 @@ export class StepRunner {
 
   private keep({ model }: Steps['keep']['takes'], work: Work): Promise<ModelFile> {
     const { file, beside } = model.of === 'source' ? sourceOf(work) : madeIn(work, model.name);
-    return this.kept.keep(file, beside);
+    return this.options.kept.keep(file, beside, { signal: work.ended.signal });
   }
 
   private async profile(

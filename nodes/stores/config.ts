@@ -29,15 +29,16 @@ export const storeConfigSchema = z.strictObject({
 export type StoreConfig = z.infer<typeof storeConfigSchema>;
 
 export const repositoryConfigSchema = z.strictObject({
+  /**
+   * What workers of other machines fetch models from. `jetstream`: an object store of the NATS
+   * server, called as `store.bucket` with `-models`; `auto`: the same where the server has
+   * JetStream; `none`: workers read the controller's files, and need to reach them.
+   */
+  shared: z.enum(['auto', 'jetstream', 'none']).default('auto'),
   /** JetStream: a blob is kept in objects of this size, which is what a broken transfer resumes. */
   segmentBytes: count.default(4 * 1024 * 1024),
   /** A transfer in which nothing arrives for so long counts as broken. */
   idleMs: milliseconds.default(10_000),
-  /** Blobs that nobody refers to are kept for this long: whoever stored one may be about to. */
-  graceMs: z
-    .number()
-    .min(0)
-    .default(24 * 3_600_000),
 });
 
 export type RepositoryConfig = z.infer<typeof repositoryConfigSchema>;
@@ -45,6 +46,13 @@ export type RepositoryConfig = z.infer<typeof repositoryConfigSchema>;
 export const blobCacheConfigSchema = z.strictObject({
   /** Bytes of models that a worker keeps on disk. */
   bytesMax: count.default(20 * 1024 ** 3),
+  /**
+   * Where: a folder a worker. Left out, it is one of the system's temporary folder, removed when
+   * the worker ends.
+   */
+  folder: z.string().min(1).optional(),
+  /** Read a model where its registrar keeps it, without a copy, if that is within reach. */
+  inPlace: z.boolean().default(true),
 });
 
 export type BlobCacheConfig = z.infer<typeof blobCacheConfigSchema>;

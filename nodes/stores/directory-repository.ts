@@ -29,12 +29,18 @@ export interface DirectoryRepositoryOptions {
 
 const incomingName = 'incoming';
 
-export function openDirectoryRepository(options: DirectoryRepositoryOptions): ModelRepository {
-  makeFolder(join(options.folder, incomingName));
-  return new DirectoryRepository(options);
+/** A repository whose blobs are files that can be read where they lie. */
+export interface DirectoryRepository extends ModelRepository {
+  /** Where a blob lies, if it is there. */
+  pathOf(id: BlobId): string;
 }
 
-class DirectoryRepository implements ModelRepository {
+export function openDirectoryRepository(options: DirectoryRepositoryOptions): DirectoryRepository {
+  makeFolder(join(options.folder, incomingName));
+  return new BlobDirectory(options);
+}
+
+class BlobDirectory implements DirectoryRepository {
   readonly name: string;
   private readonly folder: string;
   private readonly clock: Clock;
@@ -43,6 +49,10 @@ class DirectoryRepository implements ModelRepository {
     this.name = `repository ${folder}`;
     this.folder = folder;
     this.clock = clock;
+  }
+
+  pathOf(id: BlobId): string {
+    return join(this.folder, id.slice(0, 2), id);
   }
 
   putFile(file: string, call?: TransferCall): Promise<BlobFacts> {
@@ -132,10 +142,6 @@ class DirectoryRepository implements ModelRepository {
 
   close(): Promise<void> {
     return Promise.resolve();
-  }
-
-  private pathOf(id: BlobId): string {
-    return join(this.folder, id.slice(0, 2), id);
   }
 
   /** Whether it is there, whole, and will stay: stored again, it is as new for `collect`. */

@@ -16,6 +16,8 @@ import {
 } from '../../actors/dispatcher/behaviour.ts';
 import type { DispatcherMessage } from '../../actors/dispatcher/protocol.ts';
 import type { Hardware } from '../../actors/domain/hardware.ts';
+import { type FleetConfig, fleetAutoscalerSpec } from '../../actors/fleet-autoscaler/behaviour.ts';
+import type { ProvisionerCommand } from '../../actors/fleet-autoscaler/protocol.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { type RegistrarConfig, registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { StepCommand } from '../../actors/registrar/steps-port.ts';
@@ -35,6 +37,7 @@ import { createSimulation, type Simulation, type SimulationOptions } from '../si
 import { StoreModel } from '../store-model.ts';
 import { type AnswerListener, GatewayDesk } from './gateway-desk.ts';
 import { controllerNode, controllerRef, joinSystem } from './joining.ts';
+import { fleetRef } from './scaling.ts';
 import { Network, type NetworkOptions, type SimNode } from './network.ts';
 
 /** How each actor is made; a test may put a changed one in the place of any. */
@@ -44,7 +47,7 @@ export interface SpecFactories {
   worker(options: WorkerOptions): ActorSpec<unknown, WorkerMessage>;
 }
 
-export type Role = keyof SpecFactories | 'registrar';
+export type Role = keyof SpecFactories | 'registrar' | 'fleet-autoscaler';
 
 /** What every spec goes through before it is spawned on a node. */
 export type SpecWrap = <S, M>(spec: ActorSpec<S, M>, node: SimNode, role: Role) => ActorSpec<S, M>;
@@ -55,11 +58,19 @@ export interface ClusterConfig {
   readonly worker: WorkerConfig;
 }
 
+export interface ClusterFleet {
+  readonly config: FleetConfig;
+  /** Starts and ends workers. */
+  readonly provision: (command: ProvisionerCommand) => void;
+}
+
 export interface ClusterOptions {
   readonly seed: number;
   readonly simulation?: Omit<SimulationOptions, 'seed'>;
   readonly network: NetworkOptions;
   readonly config: ClusterConfig;
+  /** Undefined: there is no fleet-autoscaler. */
+  readonly fleet?: ClusterFleet | undefined;
   /** Registered before the system starts. */
   readonly variants: readonly Variant[];
   readonly storeWriteMs?: number;
@@ -93,6 +104,8 @@ export interface SimGateway {
 export interface SimController {
   readonly node: SimNode;
   readonly registrar: Ref<RegistrarMessage>;
+  /** Where there is a fleet-autoscaler: whom it asks for workers. */
+  readonly provisioner: Ref<ProvisionerCommand> | undefined;
 }
 
 const storeWriteMs = 1;
@@ -180,8 +193,17 @@ export class Cluster {
     node.remoting?.onNode((event) => {
       if (event.type === 'up') askToAttach(node, event.node);
     });
-    this.controller = { node, registrar };
+    this.controller = { node, registrar, provisioner: this.startFleet(node) };
     return this.controller;
+  }
+
+  private startFleet(node: SimNode): Ref<ProvisionerCommand> | undefined {
+    const { fleet } = this.options;
+    if (fleet === undefined) return undefined;
+    const provisioner = node.host.port<ProvisionerCommand>('provisioner', fleet.provision);
+    const spec = fleetAutoscalerSpec({ config: fleet.config });
+    node.host.spawn(this.wrapped(spec, node, 'fleet-autoscaler'), 'fleet-autoscaler');
+    return provisioner;
   }
 
   startGateway(name: NodeId): SimGateway {
@@ -222,6 +244,7 @@ export class Cluster {
     const spec = this.factories.worker({
       ...{ id: name, node: name, hardware, engine: engine.port, controller: controllerRef },
       epoch: () => host.epoch,
+      fleet: this.options.fleet === undefined ? undefined : fleetRef,
       config: this.options.config.worker,
     });
     const ref = host.spawn(this.wrapped(spec, node, 'worker'), 'worker');

@@ -7,6 +7,8 @@
 
 import type { Address, RemotePort, Terminated } from '../../runtime/actor.ts';
 import { formatAddress } from '../../runtime/actor.ts';
+import { Ring } from '../../runtime/mailbox.ts';
+import type { SimEvent } from '../event-heap.ts';
 import type { SimHost, SimHostOptions, Simulation } from '../sim-host.ts';
 
 export interface LinkOptions {
@@ -23,10 +25,37 @@ interface RemoteWatch {
   cancel: () => void;
 }
 
+/**
+ * The way from one node to another; it is the event of each arrival, which takes the first thing
+ * that is on its way. Nothing is allocated for a message.
+ */
+class Wire implements SimEvent {
+  /** By twos: an address and the message to it, or undefined and what to do on arrival. */
+  private readonly carried = new Ring<unknown>();
+  private readonly deliver: (to: Address, message: unknown) => void;
+
+  constructor(deliver: (to: Address, message: unknown) => void) {
+    this.deliver = deliver;
+  }
+
+  put(to: Address | undefined, content: unknown): void {
+    this.carried.push(to);
+    this.carried.push(content);
+  }
+
+  fire(): void {
+    const to = this.carried.shift() as Address | undefined;
+    const content = this.carried.shift();
+    if (to === undefined) (content as () => void)();
+    else this.deliver(to, content);
+  }
+}
+
 export class DirectLink {
   private readonly hosts = new Map<string, SimHost>();
   private readonly watches = new Map<string, RemoteWatch>();
-  private readonly queues = new Map<string, (() => void)[]>();
+  /** By sender, by receiver. */
+  private readonly wires = new Map<string, Map<string, Wire>>();
   private readonly cut = new Set<string>();
   private readonly simulation: Simulation;
   private readonly options: LinkOptions;
@@ -66,13 +95,9 @@ export class DirectLink {
       `${from}${watcher.path} ${formatAddress(target)}`;
     return {
       send: (to, message) => {
-        if (this.cut.has(from) || this.cut.has(to.node)) return undefined;
+        if (this.cut.size > 0 && (this.cut.has(from) || this.cut.has(to.node))) return undefined;
         const copy: unknown = this.options.copies === true ? structuredClone(message) : message;
-        this.carry(from, to.node, () => {
-          const host = this.hosts.get(to.node);
-          // What is for an earlier life of the node is dropped.
-          if (to.epoch === 0 || to.epoch === host?.epoch) host?.deliver(to.path, copy);
-        });
+        this.put(from, to.node, to, copy);
         return undefined;
       },
       watch: (target, watcher, notify) => {
@@ -119,10 +144,24 @@ export class DirectLink {
 
   /** After the delay, in the order of carrying. */
   private carry(from: string, to: string, deliver: () => void): void {
-    const link = `${from} ${to}`;
-    const queue = this.queues.get(link) ?? [];
-    this.queues.set(link, queue);
-    queue.push(deliver);
-    this.simulation.clock.schedule(this.options.delayMs, () => queue.shift()?.());
+    this.put(from, to, undefined, deliver);
+  }
+
+  private put(from: string, to: string, address: Address | undefined, content: unknown): void {
+    const wire = this.wires.get(from)?.get(to) ?? this.wireOf(from, to);
+    wire.put(address, content);
+    this.simulation.clock.push(this.options.delayMs, wire);
+  }
+
+  private wireOf(from: string, to: string): Wire {
+    const wire = new Wire((address, message) => {
+      const host = this.hosts.get(address.node);
+      // What is for an earlier life of the node is dropped.
+      if (address.epoch === 0 || address.epoch === host?.epoch)
+        host?.deliver(address.path, message);
+    });
+    const wires = this.wires.get(from) ?? new Map<string, Wire>();
+    this.wires.set(from, wires.set(to, wire));
+    return wire;
   }
 }

@@ -59,7 +59,7 @@ export class GatewayDesk {
   }
 
   private answer(queryId: QueryId, answer: QueryAnswer): void {
-    if (this.disowned.delete(queryId)) return;
+    if (this.disowned.size > 0 && this.disowned.delete(queryId)) return;
     this.onAnswer(queryId, answer, this.pending.delete(queryId));
   }
 

@@ -11,12 +11,19 @@ import { z } from 'zod';
 
 import type { Variant } from '../../actors/domain/variant.ts';
 import { batchPolicies } from '../../actors/policy/batching/index.ts';
+import { fleetPolicies } from '../../actors/policy/fleet/index.ts';
+import {
+  defaultPolicy,
+  policies,
+  type PolicyName,
+  policyNames,
+} from '../../actors/policy/policies.ts';
 import { scalingPolicies } from '../../actors/policy/scaling/index.ts';
 import { selectionPolicies } from '../../actors/policy/selection/index.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
 import { variantOfPoints } from '../profiles/simulated-variant.ts';
-import type { Scenario, Stream } from '../scenario/scenario.ts';
+import type { MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
 import type { Shape } from '../workloads/shape.ts';
 
 const qps = z.number().min(0).max(1_000_000);
@@ -82,7 +89,10 @@ const hardware = z.enum(['cpu', 'cuda', 'webgpu']);
 const machines = z.strictObject({
   name,
   hardware: hardware.default('cpu'),
-  count: z.int().min(1).max(10_000).default(1),
+  count: z.int().min(0).max(10_000).default(1),
+  /** By default there are as many as there are at the start. */
+  min: z.int().min(0).max(10_000).optional(),
+  max: z.int().min(1).max(10_000).optional(),
   units: z.int().min(1).max(1_024),
   memory,
   usdPerHour: z.number().min(0),
@@ -118,17 +128,25 @@ const scenarioSchema = z.strictObject({
   incidents: z
     .array(z.strictObject({ atS: seconds, crash: name, backAfterS: seconds.optional() }))
     .default([]),
+  policy: z.enum(policyNames).optional(),
   selection: z.enum(Object.keys(selectionPolicies) as [keyof typeof selectionPolicies]).optional(),
   batching: z.enum(Object.keys(batchPolicies) as [keyof typeof batchPolicies]).optional(),
   scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
+  fleetPolicy: z.enum(Object.keys(fleetPolicies) as [keyof typeof fleetPolicies]).optional(),
   spread: share.default(0.05),
   interference: share.default(0),
 });
 
 type Written = z.infer<typeof scenarioSchema>;
 
+/** In place of what the scenario says. */
+export interface Instead {
+  readonly seed?: number | undefined;
+  readonly policy?: PolicyName | undefined;
+}
+
 /** Throws ConfigInvalid: what is wrong, in which file, at which key. */
-export function readScenario(file: string, seed?: number): Scenario {
+export function readScenario(file: string, instead: Instead = {}): Scenario {
   let written: unknown;
   try {
     written = parseYaml(readFileSync(file, 'utf8'));
@@ -137,10 +155,15 @@ export function readScenario(file: string, seed?: number): Scenario {
   }
   const parsed = scenarioSchema.safeParse(written);
   if (!parsed.success) throw new ConfigInvalid(`${file}: ${z.prettifyError(parsed.error)}`, file);
-  return scenarioOf(parsed.data, file, seed);
+  return scenarioOf(parsed.data, file, instead);
 }
 
-function scenarioOf(written: Written, file: string, seed: number | undefined): Scenario {
+function scenarioOf(written: Written, file: string, { seed, policy: other }: Instead): Scenario {
+  const name = other ?? written.policy ?? defaultPolicy;
+  const policy = policies[name];
+  // A policy asked for by the command is meant whole.
+  const parts: Partial<Pick<Written, 'selection' | 'batching' | 'scaling' | 'fleetPolicy'>> =
+    other === undefined ? written : {};
   const variants = [...builtIn(written, file), ...(written.variants ?? []).map(variantOf)];
   if (variants.length === 0) {
     throw new ConfigInvalid(`${file}: it has no variants; give profiles or variants`, file);
@@ -149,17 +172,31 @@ function scenarioOf(written: Written, file: string, seed: number | undefined): S
   return {
     ...written,
     seed: seed ?? written.seed,
-    fleet: written.fleet.map(({ memory: memoryBytes, ...group }) => ({ ...group, memoryBytes })),
+    fleet: written.fleet.map((group) => groupOf(group, file)),
     variants,
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
     incidents: written.incidents.map(({ atS, crash, backAfterS }) => {
       checkMachine(written, file, crash);
       return { atS, crash, backAfterS };
     }),
-    selection: written.selection ?? 'cheapest',
-    batching: written.batching ?? 'adaptive',
-    scaling: written.scaling ?? 'steady',
+    policy: name,
+    selection: parts.selection ?? policy.selection,
+    batching: parts.batching ?? policy.batching,
+    scaling: parts.scaling ?? policy.scaling,
+    fleetPolicy: parts.fleetPolicy ?? policy.fleet,
   };
+}
+
+function groupOf(
+  { memory: memoryBytes, ...group }: z.infer<typeof machines>,
+  file: string,
+): MachineGroup {
+  const { name: called, count, min = count, max = Math.max(1, count) } = group;
+  if (min > count || count > max) {
+    const what = `${String(count)} machines is not between ${String(min)} and ${String(max)}`;
+    throw new ConfigInvalid(`${file}, fleet, ${called}: ${what}`, file);
+  }
+  return { ...group, memoryBytes, min, max };
 }
 
 /** Those that some machine of the fleet can run. */

@@ -7,7 +7,7 @@ import { ConfigInvalid } from '../../runtime/errors.ts';
 import { chartOf } from '../scenario/chart.ts';
 import type { ScenarioReport } from '../scenario/report.ts';
 import { runScenario } from '../scenario/run-scenario.ts';
-import { readScenario } from './read-scenario.ts';
+import { type Instead, readScenario } from './read-scenario.ts';
 
 const extension = '.yaml';
 
@@ -34,8 +34,8 @@ export interface Simulated {
 }
 
 /** @param named A file, or the name of a scenario in `folder`. Throws ConfigInvalid. */
-export function simulate(named: string, folder: string, seed: number | undefined): Simulated {
-  const scenario = readScenario(fileOf(named, folder), seed);
+export function simulate(named: string, folder: string, instead: Instead = {}): Simulated {
+  const scenario = readScenario(fileOf(named, folder), instead);
   const startedMs = performance.now();
   const report = runScenario(scenario);
   const tookS = (performance.now() - startedMs) / 1_000;
@@ -85,7 +85,7 @@ function textOf(report: ScenarioReport, tookS: number): string {
   }
   const speed = `${String(report.events)} events in ${tookS.toFixed(1)} s`;
   return [
-    `${report.scenario}, seed ${String(report.seed)}: ${speed}`,
+    `${report.scenario}, ${report.policy}, seed ${String(report.seed)}: ${speed}`,
     ...lines.map(([what, value]) => `  ${what.padEnd(12)} ${value}`),
   ].join('\n');
 }

@@ -9,6 +9,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** Latencies are counted in buckets this much wider one than the last: within 1 %. */
 const bucketGrowth = 1.01;
 const bucketMinMs = 0.01;
+const logOfGrowth = Math.log(bucketGrowth);
 
 export class Measures {
   private readonly seconds: Writable<Second>[];
@@ -70,12 +71,12 @@ export class Measures {
   }
 
   report(scenario: Scenario, machineUsd: number, events: number): ScenarioReport {
-    const { name, seed, durationS } = scenario;
+    const { name, policy, seed, durationS } = scenario;
     const { serves, asks, seconds } = this;
     const refused = Object.values(this.refusals).reduce((sum, count) => sum + count, 0);
     const utilisation = seconds.reduce((sum, second) => sum + second.utilisation, 0);
     return {
-      ...{ scenario: name, seed, durationS, queries: asks, served: serves },
+      ...{ scenario: name, policy, seed, durationS, queries: asks, served: serves },
       goodputQps: (serves - this.late) / durationS,
       throughputQps: serves / durationS,
       violations: asks === 0 ? 0 : (refused + this.late) / asks,
@@ -100,5 +101,5 @@ export class Measures {
 
 function bucketOf(ms: number): number {
   if (ms <= bucketMinMs) return 0;
-  return Math.floor(Math.log(ms / bucketMinMs) / Math.log(bucketGrowth));
+  return Math.floor(Math.log(ms / bucketMinMs) / logOfGrowth);
 }

@@ -2,6 +2,7 @@
 
 export interface ScenarioReport {
   readonly scenario: string;
+  readonly policy: string;
   readonly seed: number;
   readonly durationS: number;
   readonly queries: number;

@@ -1,6 +1,6 @@
 /** Runs a scenario: the actors of production over a direct link, fed by its streams of queries. */
 
-import { scalingBy } from '../cluster/scaling.ts';
+import { fleetBy, scalingBy } from '../cluster/scaling.ts';
 import { defaultStateRules } from '../../actors/domain/instance.ts';
 import type { QueryRequest } from '../../actors/domain/query.ts';
 import { reloadPolicy } from '../../actors/worker/behaviour.ts';
@@ -10,10 +10,10 @@ import { Cluster, type ClusterConfig, type SimGateway } from '../cluster/cluster
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
-import { Ledger } from './ledger.ts';
+import { limitsOf, Machines } from './machines.ts';
 import { Measures } from './measures.ts';
 import type { ScenarioReport } from './report.ts';
-import type { MachineGroup, Scenario, Stream } from './scenario.ts';
+import type { Scenario, Stream } from './scenario.ts';
 
 /** A query and its answer on the way between gateway and worker, ms: one NATS hop each. */
 const hopMs = 0.2;
@@ -24,25 +24,30 @@ const secondMs = 1_000;
 export function runScenario(scenario: Scenario): ScenarioReport {
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
-  const ledger = new Ledger();
   const cluster = new Cluster({
     seed: scenario.seed,
     simulation: { interleaving: 'fifo' },
     network: { kind: 'direct', delayMs: hopMs, silentMs },
     config: configOf(scenario),
+    fleet: {
+      config: fleetBy(
+        scenario.fleetPolicy,
+        limitsOf(scenario.fleet),
+        secondMs * Math.max(...scenario.fleet.map(({ startUpS }) => startUpS)),
+      ),
+      provision: (command) => {
+        machines.provision(command);
+      },
+    },
     variants: scenario.variants,
     onAnswer: (_, answer) => {
       measures.answered(cluster.nowMs() - warmUpS * secondMs, answer);
     },
   });
+  const machines = new Machines(cluster, scenario);
   cluster.startController();
   for (let at = 1; at <= scenario.gateways; at += 1) cluster.startGateway(`gateway-${String(at)}`);
-  for (const group of scenario.fleet) {
-    for (let at = 1; at <= group.count; at += 1) {
-      startMachine(cluster, scenario, group, `${group.name}-${String(at)}`, ledger, 0);
-    }
-  }
-  scheduleIncidents(cluster, scenario, ledger);
+  machines.begin();
   const startMs = warmUpS * secondMs;
   const untilMs = startMs + durationS * secondMs;
   scenario.load.forEach((stream, index) => {
@@ -50,59 +55,11 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   });
   sampleFleet(cluster, measures, startMs, untilMs);
   let events = cluster.simulation.run(untilMs);
-  const machineUsd = ledger.usdBetween(startMs, untilMs);
+  const machineUsd = machines.ledger.usdBetween(startMs, untilMs);
   const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
   // What came just before the end still gets its answer.
   events += cluster.simulation.run(untilMs + timeoutMaxMs + 1);
   return measures.report(scenario, machineUsd, events);
-}
-
-function startMachine(
-  cluster: Cluster,
-  scenario: Scenario,
-  group: MachineGroup,
-  name: string,
-  ledger: Ledger,
-  startUpS: number,
-): void {
-  ledger.ordered(name, cluster.nowMs(), group.usdPerHour);
-  const start = (): void => {
-    cluster.startWorker({
-      name,
-      hardware: [
-        {
-          kind: group.hardware,
-          units: group.units,
-          memoryBytes: group.memoryBytes,
-          costUsdPerUnitHour: group.usdPerHour / group.units,
-        },
-      ],
-      engine: {
-        spread: scenario.spread,
-        interference: scenario.interference,
-        answer: () => noOutputs,
-      },
-    });
-  };
-  if (startUpS === 0) start();
-  else cluster.simulation.clock.schedule(startUpS * secondMs, start);
-}
-
-/** Outputs are not what a scenario is about. */
-const noOutputs: NamedTensors = {};
-
-function scheduleIncidents(cluster: Cluster, scenario: Scenario, ledger: Ledger): void {
-  for (const { atS, crash, backAfterS } of scenario.incidents) {
-    const group = scenario.fleet.find(({ name }) => crash.startsWith(`${name}-`));
-    cluster.simulation.clock.schedule((scenario.warmUpS + atS) * secondMs, () => {
-      cluster.crash(crash);
-      ledger.ended(crash, cluster.nowMs());
-      if (backAfterS === undefined || group === undefined) return;
-      cluster.simulation.clock.schedule(backAfterS * secondMs, () => {
-        startMachine(cluster, scenario, group, crash, ledger, group.startUpS);
-      });
-    });
-  }
 }
 
 /** Queries of one stream, each scheduling the next; its warm-up has the rate it begins with. */
@@ -127,16 +84,19 @@ function feed(
   const gateways = [...cluster.gateways.values()];
   const tenant = { name: stream.tenant, tenant: stream.tenant };
   let count = 0;
-  const next = (): void => {
-    const { value: atMs, done } = times.next();
-    if (done === true) return;
-    clock.schedule(atMs - clock.nowMs(), () => {
-      measures.asked(atMs - warmUpMs);
+  // One event for all arrivals, each pushing it for the next.
+  const arrival = {
+    fire(): void {
+      measures.asked(clock.nowMs() - warmUpMs);
       const { desk } = gateways[count % gateways.length] as SimGateway;
       count += 1;
       desk.submit(`${String(index)}-${String(count)}`, requests(), tenant);
       next();
-    });
+    },
+  };
+  const next = (): void => {
+    const { value: atMs, done } = times.next();
+    if (done !== true) clock.push(Math.max(0, atMs - clock.nowMs()), arrival);
   };
   next();
 }

@@ -3,6 +3,8 @@
 import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
+import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
+import type { PolicyName } from '../../actors/policy/policies.ts';
 import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
 import type { SelectionPolicyName } from '../../actors/policy/selection/index.ts';
 import type { Arrivals } from '../workloads/arrivals.ts';
@@ -12,7 +14,10 @@ import type { Shape } from '../workloads/shape.ts';
 export interface MachineGroup {
   readonly name: string;
   readonly hardware: HardwareKind;
+  /** At the start; the fleet-autoscaler may go from `min` to `max` of them. */
   readonly count: number;
+  readonly min: number;
+  readonly max: number;
   /** Cores, or devices of an accelerator, of each. */
   readonly units: number;
   readonly memoryBytes: number;
@@ -59,9 +64,12 @@ export interface Scenario {
   readonly preload: Readonly<Record<string, number>>;
   readonly load: readonly Stream[];
   readonly incidents: readonly Incident[];
+  /** What the four below are of, unless the scenario says otherwise of one. */
+  readonly policy: PolicyName;
   readonly selection: SelectionPolicyName;
   readonly batching: BatchPolicyName;
   readonly scaling: ScalingPolicyName;
+  readonly fleetPolicy: FleetPolicyName;
   /** How far execution times are from the profile's, as a share. */
   readonly spread: number;
   /** By how much each other batch on the same machine slows a batch, as a share. */

@@ -92,7 +92,7 @@ describe('offline jobs of a real system', function () {
     expect(lines[17]?.outputs?.logits.data).to.have.length(10);
   });
 
-  it('are submitted, told, listed and cancelled over HTTP and NATS too, of any gateway', async () => {
+  it('are submitted, listed and cancelled over HTTP and NATS, at any gateway', async () => {
     const server = await startNatsServer({ log: silentLogger });
     try {
       const nats = ['--nats', server.url];

@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 
 import { createProgram } from '../../nodes/cli/program.ts';
+import { defaultPolicy, policies } from '../../actors/policy/policies.ts';
 import { configSchema } from '../../nodes/config.ts';
 import { flagVariables, loadConfig } from '../../nodes/load-config.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
@@ -101,6 +102,19 @@ describe('the configuration', () => {
       for (const { envVar } of command.options) if (envVar !== undefined) variables.add(envVar);
     }
     expect([...variables].sort()).to.deep.equal([...flagVariables].sort());
+  });
+
+  it('takes a policy as its four parts, but for those that are set themselves', () => {
+    const config = load('policy: infaas-released\nworker: { scaling: { policy: steady } }\n', {
+      INFAAS_INSTANCE_BATCHING: 'adaptive',
+    });
+    expect(config.dispatcher.selection).to.equal('infaas-released');
+    expect(config.instance.batching).to.equal('adaptive');
+    expect(config.worker.scaling.policy).to.equal('steady');
+    expect(config.fleet.policy).to.equal(policies['infaas-released'].fleet);
+    const byDefault = load(undefined);
+    expect(load(`policy: ${defaultPolicy}\n`)).to.deep.equal(byDefault);
+    expect(refusal('policy: best\n')).to.contain('policy');
   });
 
   it('has no object that would let an unknown name pass', () => {

@@ -1,4 +1,4 @@
-/** Offline jobs' files in memory, to test the actor with: items to read, lines that were written. */
+/** Offline jobs' files in memory, to test the actor with: items to read, lines written. */
 
 import type { JobRecord } from '../../actors/domain/offline-job.ts';
 import type {

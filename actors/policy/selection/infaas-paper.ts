@@ -9,7 +9,7 @@
  */
 
 import type { Random } from '../../../runtime/random.ts';
-import { isAvoided, loadedMs, workerForLoad } from './completion.ts';
+import { backlogMs, isAvoided, loadedMs, workerForLoad } from './completion.ts';
 import { type Choice, placeOrReject, selectClosest } from './closest.ts';
 import { fastEnough, qualifies } from './requirement.ts';
 import type { FleetView, InstanceView, QueryView, Selection, VariantView } from './view.ts';
@@ -17,7 +17,7 @@ import type { FleetView, InstanceView, QueryView, Selection, VariantView } from 
 export function selectAsInfaasPaper(view: FleetView, query: QueryView, _random: Random): Selection {
   for (const variant of view.variants) {
     if (!qualifies(variant, query) || !fastEnough(view, variant, query)) continue;
-    const instance = leastLoaded(variant, query);
+    const instance = leastLoaded(view, variant, query);
     if (instance === undefined) continue;
     const choice = { variant, instance, worker: instance.worker };
     return placeOrReject(view, query, choice, 'active, meets the requirement, least-loaded worker');
@@ -28,13 +28,24 @@ export function selectAsInfaasPaper(view: FleetView, query: QueryView, _random: 
     : placeOrReject(view, query, cold, 'nothing active meets it; least load and inference time');
 }
 
-/** By the utilisation of its worker, which is what the paper's workers report. */
-function leastLoaded(variant: VariantView, query: QueryView): InstanceView | undefined {
+/**
+ * By the utilisation of its worker, which is what the paper's workers report; of several there, the
+ * one that owes least, as the worker's own dispatcher would choose.
+ */
+function leastLoaded(
+  { nowMs }: FleetView,
+  variant: VariantView,
+  query: QueryView,
+): InstanceView | undefined {
   let best: InstanceView | undefined;
+  let bestMs = Infinity;
   for (const instance of variant.instances) {
     if (instance.state !== 'active' || isAvoided(instance, query)) continue;
-    const isLess = best === undefined || instance.worker.utilisation < best.worker.utilisation;
-    if (isLess) best = instance;
+    const ms = backlogMs(instance, nowMs);
+    const gap = best === undefined ? -1 : instance.worker.utilisation - best.worker.utilisation;
+    if (gap > 0 || (gap === 0 && ms >= bestMs)) continue;
+    best = instance;
+    bestMs = ms;
   }
   return best;
 }

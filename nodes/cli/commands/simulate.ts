@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { Option } from 'commander';
 
+import { type PolicyName, policyNames } from '../../../actors/policy/policies.ts';
 import { packageRoot } from '../../package-root.ts';
 import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
@@ -13,6 +14,7 @@ import { parseSeed } from '../option-values.ts';
 
 interface SimulateOptions {
   readonly seed?: number;
+  readonly policy?: PolicyName;
   readonly list?: boolean;
   readonly chart?: string;
   readonly json?: boolean;
@@ -28,12 +30,19 @@ export const addSimulateCommand: AddCommand = (program, cli) => {
     )
     .argument('[scenario]', 'a YAML file, or the name of one that --list shows')
     .addOption(new Option('--seed <n>', 'in place of the one in the scenario').argParser(parseSeed))
+    .addOption(
+      new Option('--policy <name>', 'in place of the one in the scenario').choices(policyNames),
+    )
     .option('--list', 'the scenarios that come with infaas')
     .option('--chart <file>', 'writes an SVG chart of load, violations and utilisation');
   addJsonOption(command)
     .addHelpText(
       'after',
-      examples('infaas simulate --list', 'infaas simulate burst --seed 7 --chart burst.svg'),
+      examples(
+        'infaas simulate --list',
+        'infaas simulate burst --seed 7 --chart burst.svg',
+        'infaas simulate step --policy infaas-paper',
+      ),
     )
     .action(async (scenario: string | undefined, options: SimulateOptions) => {
       // Loaded only here: no other command needs the simulator.
@@ -44,7 +53,7 @@ export const addSimulateCommand: AddCommand = (program, cli) => {
         return;
       }
       if (scenario === undefined) throw new UsageError('name a scenario, or give --list');
-      const { report, text, chart } = simulate(scenario, folder, options.seed);
+      const { report, text, chart } = simulate(scenario, folder, options);
       if (options.chart !== undefined) writeFileSync(options.chart, chart);
       if (options.json === true) printJson(cli.terminal, report);
       else cli.terminal.out(text);

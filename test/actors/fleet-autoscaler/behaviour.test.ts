@@ -163,6 +163,46 @@ describe('the fleet-autoscaler', () => {
     }
   });
 
+  it('orders the next at once when one ends, without waiting for its tick', () => {
+    const stage = new FleetStage();
+    stage.hasAgent(1).advance(2_000);
+    const [name] = stage.ordered;
+    stage.hasAgent(0, name!).reports(name!).advance(9_500).hasAgent(1).forget();
+    stage.send({ type: 'fleet.worker-ended', name: name!, how: 'signal SIGKILL' }).advance(0);
+    expect(stage.ordered).to.have.length(1);
+    // One tick is still one tick.
+    expect(stage.advance(1_999).ordered).to.have.length(1);
+  });
+
+  it('does not pause for long while no worker is left of those that came up', () => {
+    const stage = new FleetStage();
+    for (let death = 0; death < 6; death += 1) {
+      stage.hasAgent(1).forget().advance(4_000);
+      const [name] = stage.ordered;
+      expect(name, `order ${String(death)}`).to.be.a('string');
+      stage.hasAgent(0, name!).reports(name!).advance(1_000).hasAgent(1);
+      stage.send({ type: 'fleet.worker-ended', name: name!, how: 'signal SIGKILL' });
+    }
+    expect(new Set(stage.chosen.filter((what) => what.startsWith('no worker')))).to.deep.equal(
+      new Set(['no worker is added for 4.0 s']),
+    );
+  });
+
+  it('ends a long pause when the last worker ends, however long that one lived', () => {
+    const stage = new FleetStage({ limits: { cpu: { min: 2, max: 3 } } });
+    stage.reports('old');
+    for (let death = 0; death < 4; death += 1) {
+      stage.hasAgent(1).forget().advance(34_000);
+      const [name] = stage.ordered;
+      stage.hasAgent(0, name!).reports(name!).reports('old').advance(1_000).hasAgent(1);
+      stage.send({ type: 'fleet.worker-ended', name: name!, how: 'signal SIGKILL' });
+    }
+    stage.hasAgent(1, 'old').forget().advance(5_000);
+    expect(stage.ordered).to.deep.equal([]);
+    stage.send({ type: 'fleet.worker-ended', name: 'old', how: 'signal SIGKILL' });
+    expect(stage.advance(4_000).ordered).to.not.deep.equal([]);
+  });
+
   it('places what a worker has no room for, and says so when it serves there', () => {
     const stage = new FleetStage();
     stage.reports('w1', [placed('v', { state: 'interfered' })]).reports('w2');

@@ -205,7 +205,7 @@ describe('offline jobs', () => {
     expect(stage.sent.length).to.be.within(650, 770);
   });
 
-  it('try again what was refused for a reason that passes, and write what is refused for good', () => {
+  it('try again what passes, and write what is refused for good', () => {
     const stage = new OfflineStage(itemsOf(2)).submits().room();
     stage.answers(stage.unanswered[0] as SubmitQuery, 'unavailable');
     expect(stage.lines()).to.deep.equal([]);

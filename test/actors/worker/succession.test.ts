@@ -7,7 +7,7 @@ import type { InstanceState } from '../../../actors/domain/instance.ts';
 import type { FleetMessage } from '../../../actors/fleet-autoscaler/protocol.ts';
 import type { ScaleAction } from '../../../actors/policy/scaling/view.ts';
 import { refOf } from '../../../runtime/actor.ts';
-import { outcomesOf, runQuery } from '../../support/run-queries.ts';
+import { dispatcherRef, outcomesOf, runQuery } from '../../support/run-queries.ts';
 import { mebibyte, variantOf } from '../../support/variants.ts';
 import { WorkerStage } from '../../support/worker-stage.ts';
 
@@ -146,7 +146,18 @@ describe('a worker without room', () => {
     stage.send({ type: 'worker.placed-elsewhere', variantId: 'v', instanceId: 'w1/v-1' });
     expect(stage.toldInstance('v-1')).to.deep.equal(['instance.drain']);
     stage.send(runQuery('q1', { instanceId: 'w1/v-1' }));
-    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable refused']);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable lost']);
+  });
+
+  it('takes it back for a query that is sent for it: where it went may be gone', () => {
+    const stage = new ScalingStage();
+    stage.knows(v).send(runQuery('q0')).seen({ 'v-1': 'interfered' }).does(elsewhere);
+    stage.send({ type: 'worker.placed-elsewhere', variantId: 'v', instanceId: 'w1/v-1' });
+    stage.send({ type: 'worker.load-variant', variantId: 'v', count: 1 });
+    expect(stage.loads).to.deep.equal(['v-1']);
+    stage.send(runQuery('q1'));
+    expect(stage.loads).to.deep.equal(['v-1', 'v-2']);
+    expect(outcomesOf(stage)).to.deep.equal([]);
   });
 
   it('keeps its own when one more was placed', () => {
@@ -159,7 +170,7 @@ describe('a worker without room', () => {
 
 describe('a load that lacks memory', () => {
   const big = (id: string) => variantOf(id, { memoryBytes: 5 * mebibyte });
-  const decisions = refOf<DecisionMade>('w1', 2, '/decisions');
+  const decisions = refOf<DecisionMade>('gateway', 1, '/records');
 
   function fullStage(config = {}, idleMs = 6_000): ScalingStage {
     const stage = new ScalingStage(config);
@@ -206,13 +217,14 @@ describe('a load that lacks memory', () => {
   });
 
   it('is a decision that says what gave way and why', () => {
-    const stage = new ScalingStage({}, { decisions });
+    const stage = new ScalingStage({}, { recordsPath: '/records' });
+    stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef] });
     stage
       .knows(big('a'), big('b'))
       .send(runQuery('q0', { variantId: 'a' }))
       .advance(6_000);
     stage.seen({ 'a-1': 'active' }).send(runQuery('q1', { variantId: 'b' }));
-    const [made] = stage.toldTo(decisions);
+    const made = stage.toldTo(decisions).find(({ decision }) => decision.kind === 'eviction');
     expect(made?.decision).to.deep.include({
       kind: 'eviction',
       by: 'w1',

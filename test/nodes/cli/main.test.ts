@@ -23,6 +23,7 @@ const listed = [
   'query',
   'explain',
   'quote',
+  'watch',
   'load',
   'offline',
   'simulate',
@@ -32,7 +33,7 @@ describe('infaas --help', () => {
   it('lists the commands of this version and no others', async () => {
     const { code, out } = await run('--help');
     expect(code).to.equal(0);
-    const names = [...out.matchAll(/^ {2}([a-z]+)(?: \[[a-z]+\]| <[a-z-]+>)* {2,}\S/gm)].map(
+    const names = [...out.matchAll(/^ {2}([a-z]+)(?: \[[a-z-]+\]| <[a-z-]+>)* {2,}\S/gm)].map(
       ([, name]) => name,
     );
     expect(names.filter((name) => name !== 'help')).to.deep.equal(listed);

@@ -57,9 +57,9 @@ describe('a scenario', () => {
 
   it('goes the same way for the same seed, and another for another', () => {
     const file = written(plain);
-    const first = runScenario(readScenario(file, 7));
-    expect(runScenario(readScenario(file, 7))).to.deep.equal(first);
-    expect(runScenario(readScenario(file, 8))).to.not.deep.equal(first);
+    const first = runScenario(readScenario(file, { seed: 7 }));
+    expect(runScenario(readScenario(file, { seed: 7 }))).to.deep.equal(first);
+    expect(runScenario(readScenario(file, { seed: 8 }))).to.not.deep.equal(first);
   });
 
   it('goes on when a machine is lost, and pays only for what runs', () => {
@@ -79,6 +79,29 @@ describe('a scenario', () => {
     expect(report.served).to.equal(report.queries);
   });
 
+  it('is played by the policy it names, or by the one asked for', () => {
+    const paper = readScenario(written(`${plain}policy: infaas-paper\nbatching: single\n`));
+    expect(paper).to.include({ policy: 'infaas-paper', selection: 'infaas-paper' });
+    expect(paper.batching).to.equal('single');
+    const asked = readScenario(written(`${plain}selection: random\n`), { policy: 'round-robin' });
+    expect(asked).to.include({ policy: 'round-robin', selection: 'round-robin' });
+    expect(runScenario(asked).policy).to.equal('round-robin');
+  });
+
+  it('adds machines for a load that needs them, and gives them back', () => {
+    const grows = plain
+      .replace('durationS: 20', 'durationS: 400')
+      .replace('count: 2, units: 2', 'count: 1, min: 1, max: 4, units: 1, startUpS: 5')
+      .replace('kind: constant, qps: 30', 'kind: diurnal, minQps: 2, maxQps: 150, periodS: 200');
+    const { seconds, machineUsd, served, queries } = runScenario(readScenario(written(grows)));
+    const workers = seconds.map((second) => second.workers);
+    expect(Math.max(...workers)).to.be.within(2, 4);
+    expect(workers.at(-1)).to.be.below(Math.max(...workers));
+    expect(served).to.equal(queries);
+    // More than one machine at $3.6 an hour costs, less than four.
+    expect(machineUsd).to.be.within(0.41, 1.5);
+  });
+
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
     ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
@@ -87,6 +110,7 @@ describe('a scenario', () => {
     ['no target at all', plain.replace('task: t, latencyMs: 200', 'zipf: 1'), /task or arch/],
     ['an unknown profile', `${plain}profiles: [resnet]\n`, /no profile "resnet"; known/],
     ['a machine that is not there', `${plain}incidents: [{ atS: 1, crash: cpu-3 }]\n`, /cpu-3/],
+    ['fewer machines than the least', plain.replace('count: 2', 'count: 2, min: 3'), /between/],
     ['no YAML', '{', /cannot read/],
   ];
   for (const [what, text, message] of mistakes) {
