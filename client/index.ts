@@ -281,13 +281,14 @@ export class InfaasClient {
     if (signal.aborted) return;
     const id = this.nextId();
     const cancel = (): void => this.cancel(id);
+    const ending = (): boolean => signal.aborted;
     signal.addEventListener('abort', cancel, { once: true });
     try {
       const answer = await this.transport.request(
         ...(['subscribe', id, { ...filter }, quietTimeoutMs] as const),
         (news) => listener(news as unknown as SubscriptionNews),
       );
-      if (answer.ok || signal.aborted) return;
+      if (answer.ok || ending()) return;
       throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));
     } finally {
       signal.removeEventListener('abort', cancel);

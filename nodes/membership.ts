@@ -11,6 +11,7 @@ import { NodeRefused } from '../runtime/errors.ts';
 import type { ControllerMessage, JoinOutcome } from '../actors/controller/protocol.ts';
 import type { FleetMessage } from '../actors/fleet-autoscaler/protocol.ts';
 import type { OfflineMessage } from '../actors/offline/protocol.ts';
+import type { RegistrarMessage } from '../actors/registrar/protocol.ts';
 import type { Node } from './node.ts';
 
 export const controllerNode = 'controller';
@@ -18,6 +19,7 @@ export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscale
 /** Of the records on every gateway's node. */
 export const recordsPath = '/records';
 export const offlineRef = refOf<OfflineMessage>(controllerNode, 0, '/offline');
+export const registrarRef = refOf<RegistrarMessage>(controllerNode, 0, '/registrar');
 export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
 
 const askAgainMs = 500;

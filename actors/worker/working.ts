@@ -17,6 +17,7 @@ import type { ModelAutoscalerConfig } from '../model-autoscaler/behaviour.ts';
 import type { ModelAutoscalerMessage } from '../model-autoscaler/protocol.ts';
 import type { MonitorConfig } from '../monitor/behaviour.ts';
 import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { DriftSeen } from '../registrar/protocol.ts';
 import type { RunQuery, WorkerEvent, WorkerMessage } from './protocol.ts';
 
 export interface WorkerConfig {
@@ -47,13 +48,15 @@ export interface WorkerOptions {
   readonly fleet?: Ref<FleetMessage> | undefined;
   /** Path of the records on each dispatcher's node, where decisions are kept; if anywhere. */
   readonly recordsPath?: string | undefined;
+  /** Who has stale profiles measured anew. */
+  readonly registrar?: Ref<DriftSeen> | undefined;
   readonly config: WorkerConfig;
 }
 
 export interface Loaded {
   readonly id: InstanceId;
   readonly ref: Ref<InstanceMessage>;
-  readonly variant: Variant;
+  variant: Variant;
   /** It has loaded, as far as reports tell. */
   ready: boolean;
   /** It takes no more queries. */
@@ -68,9 +71,7 @@ export interface Working {
   readonly options: WorkerOptions;
   readonly monitor: Ref<MonitorMessage>;
   readonly autoscaler: Ref<ModelAutoscalerMessage>;
-  readonly variants: Map<VariantId, Variant>;
-  /** The same as a list, made when first asked for after a change. */
-  variantList: readonly Variant[] | undefined;
+  registry: Registry;
   /** Of the registry that it knows. */
   revision: number;
   readonly instances: Map<InstanceId, Loaded>;
@@ -96,6 +97,23 @@ export interface Working {
   readonly names: Names;
   /** Its node closes. */
   draining: boolean;
+}
+
+/** The variants that there are; one object until they change. */
+export interface Registry {
+  readonly list: readonly Variant[];
+  readonly byId: ReadonlyMap<VariantId, Variant>;
+}
+
+const registries = new WeakMap<readonly Variant[], Registry>();
+
+/** Made once for a list: workers of one process that are told the same hold the same. */
+export function registryOf(list: readonly Variant[]): Registry {
+  const known = registries.get(list);
+  if (known !== undefined) return known;
+  const registry = { list, byId: new Map(list.map((variant) => [variant.id, variant])) };
+  registries.set(list, registry);
+  return registry;
 }
 
 /** How many instances have been named. */

@@ -14,11 +14,11 @@ export function eventLine(recorded: SubscribedEvent): string {
 function eventText(event: FleetEvent): string {
   switch (event.kind) {
     case 'worker': {
-      const why = event.why === undefined || event.why === null ? '' : `: ${event.why}`;
+      const why = (event.why ?? '') === '' ? '' : `: ${event.why ?? ''}`;
       return `worker     ${event.worker} ${event.change}${why}`;
     }
     case 'instance': {
-      const from = event.from === undefined || event.from === null ? 'new' : event.from;
+      const from = event.from ?? 'new';
       return `instance   ${event.instance}: ${from} → ${event.to}`;
     }
     case 'selection': {

@@ -19,10 +19,11 @@ import {
   type Membership,
   offlineRef,
   recordsPath,
+  registrarRef,
 } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
-import { registrarRef, uploadsRef } from './registrar-part.ts';
+import { uploadsRef } from './registrar-part.ts';
 import { defaultHost, type ListenSettings } from './root.ts';
 
 export interface GatewayPart {
