@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 import { defaultStateRules } from '../actors/domain/instance.ts';
 import { batchPolicies } from '../actors/policy/batching/index.ts';
+import { defaultDriftRule } from '../actors/policy/profiling/drift.ts';
 import { defaultPolicy, policies, policyNames } from '../actors/policy/policies.ts';
 import { selectionPolicies } from '../actors/policy/selection/index.ts';
 import { reloadPolicy } from '../actors/worker/behaviour.ts';
@@ -69,6 +70,22 @@ const monitorConfig = z.strictObject({
   windowMs: milliseconds.default(1_000),
   reportMs: milliseconds.default(250),
   mailboxMax: count.default(10_000),
+  /** When a profile counts as stale, and is measured anew: observed times over profiled ones. */
+  drift: z
+    .strictObject({
+      /** Off beyond this, slower or faster; right again within `clearsAt`. */
+      setsAt: z.number().min(1).default(defaultDriftRule.setsAt),
+      clearsAt: z.number().min(1).default(defaultDriftRule.clearsAt),
+      /** For how long it must have been off. */
+      forMs: milliseconds.default(defaultDriftRule.forMs),
+      /** Batches that make an observation. */
+      batchesMin: count.default(defaultDriftRule.batchesMin),
+      /** Of the latest observation, in the running ratio. */
+      weight: z.number().positive().max(1).default(defaultDriftRule.weight),
+    })
+    .prefault({}),
+  /** How often workers tell the registrar of it. */
+  driftTellMs: milliseconds.default(10_000),
   rules: z
     .strictObject({
       overloadSets: z.number().default(defaultStateRules.overloadSets),

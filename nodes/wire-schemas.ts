@@ -78,6 +78,7 @@ export const variantSchema = z.object({
   profile: profileSchema,
   version: z.number().nullish().transform(absent),
   machine: optionalText,
+  stale: optionalText,
 });
 
 export const familySchema = z.object({
@@ -252,6 +253,14 @@ const registrationSchemas = [
     ...asked,
     architecture: z.string(),
     variant: optionalText,
+  }),
+  z.object({
+    type: z.literal('registrar.drift-seen'),
+    workerId: z.string(),
+    everyMs: z.number().positive(),
+    drifts: z.array(
+      z.object({ variantId: z.string(), ratio: z.number().positive(), stale: z.boolean() }),
+    ),
   }),
   z.object({ type: z.literal('gateway.chunk-written'), ...told, bytes: z.number() }),
   z.object({

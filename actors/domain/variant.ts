@@ -70,6 +70,8 @@ export interface Variant {
   readonly profile: Profile;
   /** Of its family; absent for what was registered ready-made. */
   readonly version?: number | undefined;
+  /** Why its profile is not to be trusted any more; it is being measured anew. */
+  readonly stale?: string | undefined;
   /** The machine type that alone may run it: its tensors are laid out for that one. */
   readonly machine?: string | undefined;
 }

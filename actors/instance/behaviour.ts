@@ -15,6 +15,7 @@ import { stopPolicy } from '../../runtime/supervision.ts';
 import { DemandCount } from '../domain/demand.ts';
 import { isJudged } from '../domain/instance.ts';
 import { type LatencyPoint, latencyTable, saturationQps } from '../domain/profile.ts';
+import type { Variant } from '../domain/variant.ts';
 import { batchLimits } from '../policy/batching/adaptive.ts';
 import type { QueryOutcome, RunQuery } from '../worker/protocol.ts';
 import { failBatch, finishBatch, startBatch } from './batches.ts';
@@ -74,14 +75,11 @@ function refuseQuery(options: InstanceOptions, message: InstanceMessage): Refusa
 
 function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessage>): Serving {
   const { variant } = options;
-  const latencyMs = latencyTable(variant.profile, variant.batchMax);
-  const { efficient } = batchLimits(latencyMs);
+  const expected = expectedOf(variant, variant.batchMax);
   const serving: Serving = {
     options,
-    latencyMs,
-    slowed: { slowdown: 1, latencyMs },
-    owedMs: (latencyMs[efficient] ?? 0) / efficient,
-    saturationQps: saturationQps(variant.profile, variant.batchMax),
+    ...expected,
+    slowed: { slowdown: 1, latencyMs: expected.latencyMs },
     pace: createPace(1),
     arrivals: new DemandCount(),
     arrivalsToldMs: -Infinity,
@@ -105,6 +103,29 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
   });
   account(serving, ctx, { urgent: true });
   return serving;
+}
+
+/** What a profile says of batches up to the largest, and of the whole. */
+function expectedOf(
+  { profile }: Variant,
+  batchMax: number,
+): Pick<Serving, 'latencyMs' | 'owedMs' | 'saturationQps'> {
+  const latencyMs = latencyTable(profile, batchMax);
+  const { efficient } = batchLimits(latencyMs);
+  return {
+    latencyMs,
+    owedMs: (latencyMs[efficient] ?? 0) / efficient,
+    saturationQps: saturationQps(profile, batchMax),
+  };
+}
+
+/** What it really takes stays what it was: the slowdown is that against the new profile. */
+function takeProfile(serving: Serving, variant: Variant): void {
+  const { pace, options, owedMs } = serving;
+  Object.assign(serving, expectedOf(variant, options.variant.batchMax));
+  if (serving.owedMs > 0) pace.slowdown *= owedMs / serving.owedMs;
+  pace.ratios.length = 0;
+  serving.slowed = { slowdown: 1, latencyMs: serving.latencyMs };
 }
 
 function instanceBehaviour(
@@ -136,6 +157,9 @@ function instanceBehaviour(
       return serving;
     case 'instance.state-judged':
       if (isJudged(serving.state)) serving.state = message.state;
+      return serving;
+    case 'instance.profile-changed':
+      takeProfile(serving, message.variant);
       return serving;
     case 'instance.give-account':
       account(serving, ctx, { urgent: true });

@@ -2,6 +2,7 @@
 
 import type { Ref } from '../../runtime/actor.ts';
 import type { InstanceId, JudgedState } from '../domain/instance.ts';
+import type { Variant } from '../domain/variant.ts';
 import type { CancelQuery, RunQuery } from '../worker/protocol.ts';
 import type { EngineEvent } from './engine-port.ts';
 import type { Waiting } from './queue.ts';
@@ -24,6 +25,8 @@ export type InstanceMessage =
   | { readonly type: 'instance.take-over'; readonly waiting: readonly Waiting[] }
   /** What it held is given back: now it fails. */
   | { readonly type: 'instance.end-failed'; readonly why: string }
+  /** Its profile was measured anew. */
+  | { readonly type: 'instance.profile-changed'; readonly variant: Variant }
   /** Its state as the monitor judged it. */
   | {
       readonly type: 'instance.state-judged';

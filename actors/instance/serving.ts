@@ -53,11 +53,11 @@ export interface Heir {
 
 export interface Serving {
   readonly options: InstanceOptions;
-  readonly latencyMs: Float64Array;
+  latencyMs: Float64Array;
   slowed: { readonly slowdown: number; readonly latencyMs: Float64Array };
   /** Engine time that one more query owes, at the batch that pays. */
-  readonly owedMs: number;
-  readonly saturationQps: number;
+  owedMs: number;
+  saturationQps: number;
   readonly pace: Pace;
   /** Not told to the monitor yet. */
   readonly arrivals: DemandCount;

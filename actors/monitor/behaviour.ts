@@ -13,6 +13,7 @@ import {
   type InstanceCondition,
   type InstanceId,
   isJudged,
+  newlyIn,
   observeInstance,
   type StateRules,
 } from '../domain/instance.ts';
@@ -22,8 +23,18 @@ import {
   isSameRequirement,
   type Requirement,
 } from '../domain/demand.ts';
+import type { VariantId } from '../domain/variant.ts';
 import type { InstanceLoad, InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
+import {
+  defaultDriftRule,
+  type DriftRule,
+  type DriftState,
+  noDrift,
+  observeDrift,
+} from '../policy/profiling/drift.ts';
+import type { VariantDrift } from '../policy/profiling/stale.ts';
+import type { DriftSeen } from '../registrar/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { InstanceObserved, MonitorMessage } from './protocol.ts';
 
@@ -32,7 +43,12 @@ export interface MonitorConfig {
   readonly reportMs: number;
   readonly rules: StateRules;
   readonly mailboxMax: number;
+  readonly drift?: DriftRule;
+  /** How often the registrar is told of drift. */
+  readonly driftTellMs?: number;
 }
+
+const defaultDriftTellMs = 10_000;
 
 export interface MonitorOptions {
   readonly workerId: WorkerId;
@@ -40,6 +56,8 @@ export interface MonitorOptions {
   /** Memory the worker needs before anything is loaded, bytes. */
   readonly baseMemoryBytes: number;
   readonly worker: Ref<WorkerMessage>;
+  /** Who has stale profiles measured anew; undefined: nobody. */
+  readonly registrar?: Ref<DriftSeen> | undefined;
   readonly instanceRef: (path: string) => Ref<InstanceMessage>;
   readonly config: MonitorConfig;
 }
@@ -65,6 +83,9 @@ interface Monitoring {
   busyMs: number;
   utilisation: number;
   windowStartMs: number;
+  /** By variant, over all of its instances here. */
+  readonly drifting: Map<VariantId, { ratios: number[]; drift: DriftState }>;
+  driftToldMs: number;
 }
 
 export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, MonitorMessage> {
@@ -79,6 +100,8 @@ export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, Moni
         busyMs: 0,
         utilisation: 0,
         windowStartMs: ctx.nowMs,
+        drifting: new Map(),
+        driftToldMs: ctx.nowMs,
       };
     },
     behaviour: monitorBehaviour,
@@ -122,7 +145,7 @@ function observe(
     watched = {
       last: seen,
       lastAtMs: ctx.nowMs,
-      condition: { state: seen.state, windows: 0 },
+      condition: newlyIn(seen.state),
       served: 0,
       finished: 0,
       ratios: [],
@@ -137,7 +160,7 @@ function observe(
   watched.last = seen;
   watched.lastAtMs = ctx.nowMs;
   if (!isJudged(seen.state) || !isJudged(watched.condition.state)) {
-    watched.condition = { state: seen.state, windows: 0 };
+    watched.condition = newlyIn(seen.state);
   }
   watched.served += seen.finished;
   watched.finished += seen.finished;
@@ -171,6 +194,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
       },
       config.rules,
     );
+    watchDrift(monitoring, watched, ctx);
     watched.finished = 0;
     watched.ratios = [];
     watched.arrivals = [];
@@ -187,8 +211,44 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
       changed = true;
     }
   }
+  tellDrift(monitoring, ctx);
   if (changed) report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
+}
+
+/** Few batches a window say as much as many, only later. */
+function watchDrift(
+  { drifting, options }: Monitoring,
+  { last, ratios }: Watched,
+  ctx: ActorContext<MonitorMessage>,
+): void {
+  if (ratios.length === 0 || options.registrar === undefined) return;
+  const rule = options.config.drift ?? defaultDriftRule;
+  const known = drifting.get(last.variantId) ?? { ratios: [], drift: noDrift };
+  drifting.set(last.variantId, known);
+  known.ratios.push(...ratios);
+  if (known.ratios.length < rule.batchesMin) return;
+  const seen = { nowMs: ctx.nowMs, batches: known.ratios.length, ratio: medianOf(known.ratios) };
+  known.drift = observeDrift(known.drift, seen, rule);
+  known.ratios = [];
+}
+
+function tellDrift(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
+  const { options, drifting, watched } = monitoring;
+  const { registrar, config, workerId } = options;
+  const everyMs = config.driftTellMs ?? defaultDriftTellMs;
+  if (registrar === undefined || ctx.nowMs - monitoring.driftToldMs < everyMs) return;
+  monitoring.driftToldMs = ctx.nowMs;
+  const running = new Set([...watched.values()].map(({ last }) => last.variantId));
+  const drifts: VariantDrift[] = [];
+  for (const [variantId, { drift }] of drifting) {
+    if (!running.has(variantId)) drifting.delete(variantId);
+    else if (drift.observations > 0) {
+      drifts.push({ variantId, ratio: drift.ratio, stale: drift.stale });
+    }
+  }
+  if (drifts.length === 0) return;
+  ctx.tell(registrar, { type: 'registrar.drift-seen', workerId, everyMs, drifts });
 }
 
 /** For so long a requirement counts for what may replace the instance. */

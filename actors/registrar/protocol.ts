@@ -11,6 +11,7 @@ import type {
   UnregisterReport,
 } from '../domain/registration.ts';
 import type { Variant } from '../domain/variant.ts';
+import type { WorkerDrift } from '../policy/profiling/stale.ts';
 import type { StepEvent } from './steps-port.ts';
 
 export type RegisterOutcome =
@@ -69,6 +70,13 @@ export interface UnregisterFamily {
   readonly replyTo: Ref<RegistrationEvent>;
 }
 
+/** What a worker's monitor found of the profiles of what it runs: at intervals, as it is then. */
+export interface DriftSeen extends WorkerDrift {
+  readonly type: 'registrar.drift-seen';
+  /** When it will tell again. */
+  readonly everyMs: number;
+}
+
 /** What the controller tells of a family that it was to record or to remove. */
 export type FamilyEvent =
   | { readonly type: 'registrar.family-stored'; readonly requestId: string }
@@ -88,6 +96,7 @@ export type RegistrarMessage =
     }
   | RegisterFamily
   | UnregisterFamily
+  | DriftSeen
   | StepEvent
   | FamilyEvent
   | {

@@ -25,6 +25,10 @@ export class Registry {
     return this.families.get(architecture);
   }
 
+  familyOf(variantId: VariantId): Family | undefined {
+    return this.families.get(this.architectureOf.get(variantId) ?? '');
+  }
+
   all(): IterableIterator<Family> {
     return this.families.values();
   }

@@ -120,8 +120,9 @@ export type StepCommand =
   | {
       readonly type: 'steps.end-registration';
       readonly registrationId: string;
-      readonly uploadId: string;
-      readonly principal: Principal;
+      /** Undefined where nothing was uploaded for it. */
+      readonly uploadId?: string | undefined;
+      readonly principal?: Principal | undefined;
     }
   /** Files that no variant has any more may go; these are those that some has. */
   | { readonly type: 'steps.collect-files'; readonly kept: readonly ModelFile[] };

@@ -30,6 +30,7 @@ import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
 import {
   type Context,
+  type Loaded,
   type Names,
   type Registry,
   registryOf,
@@ -96,6 +97,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
       hardware: options.hardware,
       baseMemoryBytes: config.baseMemoryBytes,
       worker: ctx.self,
+      registrar: options.registrar,
       instanceRef: (path) => refOf(options.node, 0, path),
       config: config.monitor,
     }),
@@ -209,6 +211,7 @@ function takeRegistry(working: Working, message: RegistryChanged, ctx: Context):
     const variant = byId.get(loaded.variant.id);
     const isNewer = variant !== undefined && variant.file.sha256 !== loaded.variant.file.sha256;
     if (isNewer) renew(working, loaded, variant, ctx);
+    else if (variant !== undefined) takeProfile(loaded, variant, ctx);
   }
   loadWanted(working, ctx);
 }
@@ -222,6 +225,14 @@ function changed(
   for (const id of removed) after.delete(id);
   for (const variant of variants) after.set(variant.id, variant);
   return { list: [...after.values()], byId: after };
+}
+
+/** The same model, measured anew. */
+function takeProfile(loaded: Loaded, variant: Variant, ctx: Context): void {
+  const before = loaded.variant.profile;
+  loaded.variant = variant;
+  if (JSON.stringify(before) === JSON.stringify(variant.profile)) return;
+  ctx.tell(loaded.ref, { type: 'instance.profile-changed', variant });
 }
 
 function drain(working: Working, ctx: Context): void {

@@ -16,6 +16,7 @@ import type { ModelAutoscalerConfig } from '../model-autoscaler/behaviour.ts';
 import type { ModelAutoscalerMessage } from '../model-autoscaler/protocol.ts';
 import type { MonitorConfig } from '../monitor/behaviour.ts';
 import type { MonitorMessage } from '../monitor/protocol.ts';
+import type { DriftSeen } from '../registrar/protocol.ts';
 import type { RunQuery, WorkerEvent, WorkerMessage } from './protocol.ts';
 
 export interface WorkerConfig {
@@ -44,6 +45,8 @@ export interface WorkerOptions {
   readonly controller: Ref<ControllerMessage>;
   /** Whom to ask for room elsewhere; undefined where there is no other worker. */
   readonly fleet?: Ref<FleetMessage> | undefined;
+  /** Who has stale profiles measured anew. */
+  readonly registrar?: Ref<DriftSeen> | undefined;
   /** Where decisions are kept, if anywhere. */
   readonly decisions?: Ref<DecisionMade> | undefined;
   readonly config: WorkerConfig;
@@ -52,7 +55,7 @@ export interface WorkerOptions {
 export interface Loaded {
   readonly id: InstanceId;
   readonly ref: Ref<InstanceMessage>;
-  readonly variant: Variant;
+  variant: Variant;
   /** It has loaded, as far as reports tell. */
   ready: boolean;
   /** It takes no more queries. */

@@ -78,7 +78,7 @@ export function promisesOf({ families, speedups }: ZooFindings): readonly Promis
     {
       what:
         `at least ${fasterWanted}× faster at equal accuracy (±${equalAccuracy}) than the file as ` +
-        'given, under the same settings: ONNX Runtime’s defaults, and one thread',
+        'given, under the same settings: the defaults of ONNX Runtime, and one thread',
       holds: fast.length > 0,
       found: fast
         .map(
@@ -100,8 +100,8 @@ export function zooMarkdown(findings: ZooFindings): string {
     'fp32 file as `infaas register` does it, with validation: 2,000 held-out digits, or 840 frames',
     'of speech as silero-v5 judges them (so silero accuracies are agreement with that model).',
     'Latencies are medians of a whole batch on one core and one thread. `faster`: time of the file',
-    'as given over the variant’s, turn by turn, both under ONNX Runtime’s defaults (a thread a core,',
-    'spinning) / both on one thread; for variants of equal accuracy.',
+    'as given over that of the variant, turn by turn, both under the defaults of ONNX Runtime (a',
+    'thread a core, spinning) / both on one thread; for variants of equal accuracy.',
     '',
     `Machine: ${machine}.`,
     '',
@@ -113,9 +113,9 @@ export function zooMarkdown(findings: ZooFindings): string {
     '',
     ...charts.flatMap(({ title, file }) => [`![Accuracy against latency: ${title}](${file})`, '']),
     ...families.flatMap((family) => familySection(family, findings)),
-    `In all ${refused} candidates were refused. A variant is dominated when another of its family is`,
-    'no slower at any batch, no larger in file and memory, no slower to load, and no less accurate;',
-    'times and memory within 5 % count as equal. Copies are told by a digest of the graph.',
+    `In all ${refused} candidates were refused. A variant is dominated when another of its family`,
+    'is no slower at any batch, no larger in file and memory, no slower to load, and no less',
+    'accurate; times and memory within 5 % count as equal. Copies are told by their graphs.',
     '',
   ].join('\n');
 }

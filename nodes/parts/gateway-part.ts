@@ -11,10 +11,10 @@ import type { Cancel } from '../../runtime/clock.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
 import { startNatsService } from '../gateways/nats-service.ts';
 import type { GatewayOptions } from '../gateways/query-desk.ts';
-import { controllerRef, type Membership } from '../membership.ts';
+import { controllerRef, type Membership, registrarRef } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
-import { registrarRef, uploadsRef } from './registrar-part.ts';
+import { uploadsRef } from './registrar-part.ts';
 import { defaultHost, type ListenSettings } from './root.ts';
 
 export interface GatewayPart {

@@ -20,7 +20,6 @@ import { openDirectoryRepository } from '../stores/directory-repository.ts';
 import { openSharedRepository } from './model-files-part.ts';
 
 /** Where gateways of any node find them. */
-export const registrarRef = refOf<RegistrarMessage>(controllerNode, 0, '/registrar');
 export const uploadsRef = refOf<WriteChunk>(controllerNode, 0, '/uploads');
 
 export interface RegistrarPart {

@@ -15,6 +15,10 @@ export const registrarConfigSchema = z.strictObject({
   familyMs: milliseconds.default(150_000),
   /** How long the store may take for one record. */
   storeMs: milliseconds.default(10_000),
+  /** A stale profile is not measured anew sooner than this after the last time, … */
+  reprofilePauseMs: milliseconds.default(600_000),
+  /** … and, where it is stale again soon, after twice as long each time, up to this. */
+  reprofilePauseMaxMs: milliseconds.default(24 * 3_600_000),
   /** Models of variants that were replaced or removed stay on disk for so long. */
   collectAfterMs: milliseconds.default(60_000),
   /** Uploads that no registration has taken yet. */

@@ -91,7 +91,9 @@ export class StepRunner {
       case 'steps.end-registration':
         this.end(command.registrationId);
         // Refused before its files were taken.
-        this.options.uploads.discard(command.uploadId, command.principal);
+        if (command.uploadId !== undefined && command.principal !== undefined) {
+          this.options.uploads.discard(command.uploadId, command.principal);
+        }
         return;
       case 'steps.collect-files':
         void this.collect(command.kept);

@@ -118,6 +118,7 @@ function askToAttach({ host }: SimNode, name: NodeId): void {
 const registrarLimits: RegistrarConfig = {
   ...{ registrationsMax: 1, quickProfileMs: 1_500, profileMs: 10_000, familyMs: 150_000 },
   ...{ storeMs: 10_000, collectAfterMs: 60_000 },
+  ...{ reprofilePauseMs: 600_000, reprofilePauseMaxMs: 86_400_000 },
 };
 
 export class Cluster {

@@ -8,5 +8,7 @@ export const registrarLimits: RegistrarConfig = {
   profileMs: 10_000,
   familyMs: 150_000,
   storeMs: 10_000,
+  reprofilePauseMs: 600_000,
+  reprofilePauseMaxMs: 86_400_000,
   collectAfterMs: 60_000,
 };

@@ -9,7 +9,7 @@ import { waitingOf } from '../../../actors/instance/queue.ts';
 import { refOf } from '../../../runtime/actor.ts';
 import { InstanceStage } from '../../support/instance-stage.ts';
 import { cancelQuery, dispatcherRef, outcomesOf, runQuery } from '../../support/run-queries.ts';
-import { mebibyte, perBatch, perQuery } from '../../support/variants.ts';
+import { mebibyte, perBatch, perQuery, variantOf } from '../../support/variants.ts';
 
 const engineLost = { type: 'instance.engine-lost', message: 'killed' } as const;
 
@@ -284,5 +284,17 @@ describe('an instance’s account of itself', () => {
     stage.send({ type: 'instance.drain' }, { type: 'instance.state-judged', state: 'active' });
     stage.send({ type: 'instance.variant-loaded', loadMs: 1, memoryBytes: 1, measured: [] });
     expect(stage.accounts.at(-1)?.state).to.equal('draining');
+  });
+});
+
+describe('an instance whose profile was measured anew', () => {
+  it('expects what the new one says, and what it really takes stays what it was', () => {
+    const stage = new InstanceStage({ latency: perQuery(10) }).load(20);
+    const variant = variantOf('v', { latency: perQuery(20) });
+    stage.send({ type: 'instance.profile-changed', variant }).forget();
+    stage.send(runQuery('q'));
+    expect(stage.accounts.at(-1)?.saturationQps).to.equal(50);
+    stage.finishBatch(20);
+    expect(stage.accounts.at(-1)?.ratio).to.equal(1);
   });
 });

@@ -7,11 +7,13 @@ import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker
 import type { InstanceMessage } from '../../../actors/instance/protocol.ts';
 import { monitorSpec } from '../../../actors/monitor/behaviour.ts';
 import type { InstanceObserved, MonitorMessage } from '../../../actors/monitor/protocol.ts';
+import type { DriftSeen } from '../../../actors/registrar/protocol.ts';
 import type { WorkerMessage } from '../../../actors/worker/protocol.ts';
 import { refOf } from '../../../runtime/actor.ts';
 import { anySpec, Recording } from '../../support/recording-context.ts';
 import { cpuOf } from '../../support/worker-stage.ts';
 
+const registrar = refOf<DriftSeen>('controller', 1, '/registrar');
 const worker = refOf<WorkerMessage>('w1', 1, '/worker');
 const instanceRef = (path: string): ReturnType<typeof refOf<InstanceMessage>> =>
   refOf('w1', 0, path);
@@ -25,6 +27,7 @@ class MonitorStage extends Recording<unknown, MonitorMessage> {
           hardware: cpuOf(1_000, 2),
           baseMemoryBytes: 100,
           worker,
+          registrar,
           instanceRef,
           config: { windowMs: 1_000, reportMs: 250, rules: defaultStateRules, mailboxMax: 10 },
         }),
@@ -159,5 +162,32 @@ describe('the monitor of a worker', () => {
   it('keeps its own judgement while the instance goes on serving', () => {
     stage.window(100, 1).observe({ state: 'active', urgent: true });
     expect(stage.last?.state).to.equal('overloaded');
+  });
+});
+
+describe("a monitor's account of profiles", () => {
+  const told = (stage: MonitorStage): DriftSeen | undefined => stage.toldTo(registrar).at(-1);
+  const minutes = (stage: MonitorStage, windows: number, batches: number, ratio: number): void => {
+    for (let at = 0; at < windows; at += 1) stage.window(batches, ratio);
+  };
+
+  it('says of each variant how far off it is, and whether it was so for long', () => {
+    const stage = new MonitorStage();
+    minutes(stage, 30, 10, 2);
+    expect(told(stage)).to.deep.include({ workerId: 'w1', everyMs: 10_000 });
+    expect(told(stage)?.drifts[0]).to.include({ variantId: 'v', stale: false });
+    minutes(stage, 45, 10, 2);
+    expect(told(stage)?.drifts[0]).to.include({ variantId: 'v', ratio: 2, stale: true });
+  });
+
+  it('says nothing of what too few batches have shown, and forgets what is gone', () => {
+    const stage = new MonitorStage();
+    minutes(stage, 4, 2, 2);
+    stage.advance(10_000);
+    expect(told(stage)).to.equal(undefined);
+    minutes(stage, 10, 2, 2);
+    expect(told(stage)?.drifts).to.have.length(1);
+    stage.forget().send({ type: 'monitor.instance-gone', instanceId: 'w1/v-1' }).advance(10_000);
+    expect(told(stage)).to.equal(undefined);
   });
 });

@@ -110,6 +110,18 @@ describe('an instance that is replaced by another variant', () => {
   });
 });
 
+describe('a new profile of a variant', () => {
+  it('is told its instances, and nothing is loaded for it', () => {
+    const stage = new ScalingStage({ preload: { v: 1 } });
+    stage.knows(v).seen({ 'v-1': 'active' }).forget();
+    stage.knows({ ...v });
+    expect(stage.toldInstance('v-1')).to.deep.equal([]);
+    stage.knows({ ...v, profile: { ...v.profile, loadMs: 7 } });
+    expect(stage.toldInstance('v-1')).to.deep.equal(['instance.profile-changed']);
+    expect(stage.loads).to.deep.equal(['v-1']);
+  });
+});
+
 describe('a new version of a variant', () => {
   const newer = { ...v, file: { ...v.file, sha256: 'newer' } };
 

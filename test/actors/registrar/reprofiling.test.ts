@@ -1,0 +1,134 @@
+/** Profiles that have become stale: marked, measured anew, recorded; and let be for a while. */
+
+import { expect } from 'chai';
+
+import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
+import { emptyFamily, type Family } from '../../../actors/domain/family.ts';
+import { localPrincipal } from '../../../actors/domain/principal.ts';
+import type { Variant } from '../../../actors/domain/variant.ts';
+import { registrarSpec } from '../../../actors/registrar/behaviour.ts';
+import type { RegisterOutcome, RegistrarMessage } from '../../../actors/registrar/protocol.ts';
+import type { StepCommand, StepOutcome } from '../../../actors/registrar/steps-port.ts';
+import { refOf } from '../../../runtime/actor.ts';
+import { anySpec, Recording } from '../../support/recording-context.ts';
+import { registrarLimits } from '../../support/registrar-limits.ts';
+import { perQuery, variantOf } from '../../support/variants.ts';
+
+const controller = refOf<ControllerMessage>('controller', 1, '/controller');
+const steps = refOf<StepCommand>('controller', 1, '/steps');
+const everyMs = 10_000;
+const profile = {
+  ...{ loadMs: 1, memoryBytes: 10, latency: perQuery(30), measuredOn: 'here' },
+  provenance: { cpu: 'c', cores: 1, runtime: 'r', date: 'd', samples: 1, spread: 0 },
+};
+
+class DriftStage extends Recording<unknown, RegistrarMessage> {
+  constructor(...variants: readonly Variant[]) {
+    const config = registrarLimits;
+    super(anySpec(registrarSpec({ controller, steps, mailboxMax: 100, config })));
+    const families = variants.map((one): Family => {
+      return { ...emptyFamily(one.architecture), variants: [one] };
+    });
+    this.send({ type: 'registrar.registry-changed', revision: 1, families });
+  }
+
+  /** The worker's monitor tells how far off each variant is. */
+  drifts(ratios: Readonly<Record<string, number>>, workerId = 'w1'): this {
+    const drifts = Object.entries(ratios).map(([variantId, ratio]) => {
+      return { variantId, ratio, stale: ratio > 1.5 };
+    });
+    return this.send({ type: 'registrar.drift-seen', workerId, everyMs, drifts });
+  }
+
+  /** Stores what was to be recorded; gives it. */
+  store(): Variant | undefined {
+    const message = this.toldTo(controller).at(-1);
+    if (message?.type !== 'controller.record-family') throw new Error('nothing was to be recorded');
+    const { requestId = '', family } = message;
+    this.forget().send({ type: 'registrar.family-stored', requestId });
+    return family.variants[0];
+  }
+
+  /** Ends the step that was asked for; gives which file was to be measured. */
+  measure(outcome: Partial<StepOutcome> = {}): string {
+    const step = this.toldTo(steps).find(({ type }) => type === 'steps.run-step');
+    if (step?.type !== 'steps.run-step' || step.step.kind !== 'profile') throw new Error('no step');
+    const { registrationId, number } = step;
+    const report = { profile, batchMax: 8 };
+    this.forget().send({
+      ...{ type: 'registrar.step-ended', registrationId, number },
+      outcome: { ok: true, report, ...outcome } as StepOutcome,
+    });
+    const { model } = step.step;
+    return model.of === 'kept' ? model.file.path : model.of;
+  }
+
+  get asked(): number {
+    return this.toldTo(steps).filter(({ type }) => type === 'steps.run-step').length;
+  }
+}
+
+describe('a profile that has become stale', () => {
+  it('is marked, measured anew from the file that is kept, and recorded', () => {
+    const stage = new DriftStage(variantOf('v')).drifts({ v: 2 });
+    expect(stage.store()?.stale).to.match(/2.00 times on w1/);
+    expect(stage.measure()).to.equal('v.onnx');
+    expect(stage.store()).to.deep.include({ profile, stale: undefined });
+  });
+
+  it('is left where nothing is off', () => {
+    expect(new DriftStage(variantOf('v')).drifts({ v: 1.2 }).toldTo(controller)).to.have.length(1);
+  });
+
+  it('is measured one after another', () => {
+    const stage = new DriftStage(variantOf('v'), variantOf('w')).drifts({ v: 2, w: 2 });
+    stage.store();
+    expect(stage.asked).to.equal(1);
+    stage.measure();
+    expect(stage.store()?.id).to.equal('v');
+    expect(stage.store()).to.include({ id: 'w' }).and.have.property('stale');
+  });
+
+  it('is let be for a while afterwards, twice as long when it is off again', () => {
+    const stage = new DriftStage(variantOf('v')).drifts({ v: 2 });
+    const againAfter = (ms: number): boolean => {
+      stage.advance(ms).drifts({ v: 2 });
+      if (stage.toldTo(controller).length === 0) return false;
+      stage.store();
+      stage.measure();
+      stage.store();
+      stage.forget();
+      return true;
+    };
+    stage.store();
+    stage.measure();
+    stage.store();
+    stage.forget();
+    const waited = [1, 590_000, 10_000, 1_000_000, 200_000].map(againAfter);
+    expect(waited).to.deep.equal([false, false, true, false, true]);
+  });
+
+  it('stays marked when it cannot be measured, and everything else goes on', () => {
+    const stage = new DriftStage(variantOf('v'), variantOf('w')).drifts({ v: 2, w: 2 });
+    stage.store();
+    const error = { code: 'internal', message: 'no', retryable: true, details: {} } as const;
+    stage.measure({ ok: false, error });
+    expect(stage.store()?.id).to.equal('w');
+  });
+
+  it('is measured after a restart that came in between', () => {
+    const stage = new DriftStage(variantOf('v', { stale: 'it was off' }));
+    expect(stage.store()?.stale).to.equal('it was off');
+    expect(stage.measure()).to.equal('v.onnx');
+  });
+
+  it('is not brought back by the manifest at the next start', () => {
+    const stage = new DriftStage({ ...variantOf('v'), profile });
+    const replyTo = refOf<RegisterOutcome>('controller', 1, '/submitter');
+    const given = { type: 'registrar.register-model', principal: localPrincipal } as const;
+    stage.send({ ...given, variant: variantOf('v'), replyTo });
+    expect(stage.toldTo(replyTo).at(-1)).to.include({ changed: false });
+    stage.send({ ...given, variant: variantOf('v', { accuracy: 91 }), replyTo });
+    expect(stage.toldTo(replyTo).at(-1)).to.include({ changed: true });
+  });
+});
