@@ -110,14 +110,14 @@ async function playRound(
   if (missing.length === 0) return;
   const profiled = variants.find(({ id }) => id === models[0]);
   if (profiled === undefined) throw new Error(`${models[0] ?? ''} has no profile`);
+  // Anew each round, for what others do on the machine changes.
+  const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
+  const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
+  if (!isUsable(measured)) {
+    say(`round ${String(round)}: the machine is too busy to calibrate; left out`);
+    return;
+  }
   for (const workload of missing) {
-    // Just before each, for what others do on the machine changes.
-    const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
-    const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
-    if (!isUsable(measured)) {
-      say(`round ${String(round)}, ${workload.id}: the machine is too busy to calibrate; left out`);
-      continue;
-    }
     const scenario = readScenario(scenarioFile(workload, variants, round, measured));
     const real = figuresOf(await system.play(scenario), durationS);
     const { latencyMs, goodputQps, violations, batchMean } = runScenario(scenario);
