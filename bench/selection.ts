@@ -6,6 +6,7 @@
 import { FleetIndex } from '../actors/dispatcher/fleet-index.ts';
 import type { Variant } from '../actors/domain/variant.ts';
 import type { InstanceReport } from '../actors/domain/worker.ts';
+import { defaultPolicy, policies } from '../actors/policy/policies.ts';
 import { type QueryView, selectionPolicies } from '../actors/policy/selection/index.ts';
 import { refOf } from '../runtime/actor.ts';
 import { seededRandom, type Random } from '../runtime/random.ts';
@@ -38,7 +39,7 @@ export function measureSelection(shape: FleetShape): { p50Us: number; p99Us: num
   const random = seededRandom(7);
   const index = buildFleet(shape, random);
   const useCases = [...index.useCases.values()];
-  const select = selectionPolicies.cheapest;
+  const select = selectionPolicies[policies[defaultPolicy].selection];
   const times = new Float64Array(decisions);
   for (let round = 0; round < 2 * decisions; round += 1) {
     const candidates = useCases[round % useCases.length];

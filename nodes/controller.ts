@@ -38,7 +38,8 @@ export async function startController(settings: ControllerSettings): Promise<Run
     await findNameFree(node);
     const controller = await addController(node, settings.dataDir);
     parts.controller = controller;
-    addFleet(node, settings.nats);
+    const planner = addFleet(node, settings.nats);
+    opened.push(() => planner?.close() ?? Promise.resolve());
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
     await heardOf(node, dispatcher, count);

@@ -84,7 +84,8 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       const cores = parseCores(coresByWorker[0]) ?? slice.cores;
       parts.engine = addWorker(node, membership, { cores, memoryBytes }).engine;
     }
-    addFleet(node, bus.url, limitsOf(settings));
+    const planner = addFleet(node, bus.url, limitsOf(settings));
+    opened.push(() => planner?.close() ?? Promise.resolve());
     const dispatcher = addDispatcher(node, membership);
     const count = await registerModels(node, controller, variants);
     await heardOf(node, dispatcher, count);

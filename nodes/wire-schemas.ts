@@ -132,6 +132,12 @@ const workerReport = z.object({
   instances: z.array(instanceReport),
 });
 
+const requirement = z.object({
+  by: z.enum(['task', 'architecture', 'variant']),
+  accuracyMin: z.number(),
+  latencyMs: budgetMs,
+});
+
 const fleetSchemas = [
   z.object({
     type: z.literal('fleet.worker-reported'),
@@ -147,6 +153,7 @@ const fleetSchemas = [
         memoryBytes: z.number(),
         unitsUsed: z.number(),
         hardware: hardwareKind,
+        demand: z.array(requirement.extend({ rateQps: z.number() })),
       }),
     ),
   }),
@@ -183,6 +190,10 @@ const fleetSchemas = [
     type: z.literal('worker.placed-elsewhere'),
     variantId: z.string(),
     instanceId: optionalText,
+  }),
+  z.object({
+    type: z.literal('worker.plan-assigned'),
+    counts: z.record(z.string(), z.int().min(0)),
   }),
 ] as const;
 
@@ -313,11 +324,7 @@ const schemas = [
     outputs: names,
     batch: z.int().positive(),
     batchKey: z.string(),
-    asks: z.object({
-      by: z.enum(['task', 'architecture', 'variant']),
-      accuracyMin: z.number(),
-      latencyMs: budgetMs,
-    }),
+    asks: requirement,
     sloLeadMs: budgetMs,
     rejectLate: z.boolean(),
     replyTo: ref,

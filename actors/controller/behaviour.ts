@@ -118,6 +118,9 @@ function controllerBehaviour(
         families: [...controlling.families.values()],
       });
       return controlling;
+    case 'controller.compare-registry':
+      compareRegistry(controlling, message, ctx);
+      return controlling;
     case 'controller.record-family':
       record(controlling, message, ctx);
       return controlling;
@@ -234,6 +237,19 @@ function tellRegistry(
     variants: [...families.values()].flatMap(({ variants }) => variants),
   };
   ctx.tell(reader as Ref<RegistryReader>, message);
+}
+
+function compareRegistry(
+  { families, published }: Controlling,
+  { revision, replyTo }: Extract<ControllerMessage, { type: 'controller.compare-registry' }>,
+  ctx: Context,
+): void {
+  if (revision === published) return;
+  ctx.tell(replyTo, {
+    type: 'fleet.registry-changed',
+    revision: published,
+    variants: [...families.values()].flatMap(({ variants }) => variants),
+  });
 }
 
 type RecordFamily = Extract<ControllerMessage, { type: 'controller.record-family' }>;

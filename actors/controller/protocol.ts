@@ -1,5 +1,6 @@
 /** What the controller understands: nodes joining and leaving, variants registered. */
 
+import type { FleetMessage } from '../fleet-autoscaler/protocol.ts';
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { DispatcherMessage } from '../dispatcher/protocol.ts';
 import type { Family } from '../domain/family.ts';
@@ -67,6 +68,12 @@ export type ControllerMessage =
       readonly architecture: string;
       readonly requestId: string;
       readonly replyTo: Ref<FamilyEvent>;
+    }
+  | {
+      /** Who plans asks from time to time: it is told the registry if that is another revision. */
+      readonly type: 'controller.compare-registry';
+      readonly revision: number;
+      readonly replyTo: Ref<FleetMessage>;
     }
   | { readonly type: 'controller.publish-due' }
   | { readonly type: 'controller.actor-terminated'; readonly terminated: Terminated };

@@ -15,6 +15,7 @@ import type { FleetDecision } from '../policy/fleet/view.ts';
 import { type Context, type Fleet, type FleetOptions, provisionerOf } from './fleet.ts';
 import { keepInMind, place, placeUnplaced, settlePlacements } from './placing.ts';
 import type { FleetMessage } from './protocol.ts';
+import { planWhenDue, startPlanning, takePlans } from './planning.ts';
 import { endWorker, failStart, giveUpLate, order } from './starting.ts';
 import { fleetViewOf } from './view-of.ts';
 
@@ -30,9 +31,11 @@ export function fleetAutoscalerSpec(options: FleetOptions): ActorSpec<Fleet, Fle
         workers: new Map(),
         provisioners: new Map(),
         starting: new Map(),
+        ended: new Map(),
         removing: new Set(),
         unplaced: new Map(),
         placements: [],
+        planning: startPlanning(options, ctx),
         failures: 0,
         backoffUntilMs: 0,
       };
@@ -71,6 +74,16 @@ function fleetBehaviour(fleet: Fleet, message: FleetMessage, ctx: Context): Flee
     case 'fleet.worker-terminated':
       forgetWorker(fleet, message.terminated.address);
       return fleet;
+    case 'fleet.registry-changed':
+      fleet.planning.revision = message.revision;
+      fleet.planning.variants = new Map(message.variants.map((each) => [each.id, each]));
+      return fleet;
+    case 'fleet.plan-due':
+      planWhenDue(fleet, ctx);
+      return fleet;
+    case 'fleet.plan-solved':
+      takePlans(fleet, message.requestId, message.plans, ctx);
+      return fleet;
     case 'fleet.tick-due':
       ctx.after(fleet.options.config.tickMs, 'tick', { type: 'fleet.tick-due' });
       tick(fleet, ctx);
@@ -85,6 +98,7 @@ function takeReport(
   report: Extract<FleetMessage, { type: 'fleet.worker-reported' }>,
   ctx: Context,
 ): void {
+  if (report.worker.epoch <= (fleet.ended.get(report.workerId)?.epoch ?? -1)) return;
   const known = fleet.workers.get(report.workerId);
   if (known !== undefined && known.report.worker.epoch > report.worker.epoch) return;
   if (known?.report.worker.epoch !== report.worker.epoch) {
@@ -99,6 +113,8 @@ function takeReport(
       fleet.failures = 0;
     }
   }
+  const ordered = fleet.starting.get(report.workerId);
+  if (ordered !== undefined) fleet.planning.startMs = ctx.nowMs - ordered.sinceMs;
   fleet.starting.delete(report.workerId);
   settlePlacements(fleet, ctx);
 }
@@ -137,6 +153,9 @@ function dropSilent(fleet: Fleet, nowMs: number): void {
     if (nowMs - atMs < silentMs) continue;
     fleet.workers.delete(name);
     fleet.removing.delete(name);
+  }
+  for (const [name, { atMs }] of [...fleet.ended]) {
+    if (nowMs - atMs >= silentMs) fleet.ended.delete(name);
   }
   for (const [name, { atMs }] of [...fleet.provisioners]) {
     if (nowMs - atMs >= silentMs) fleet.provisioners.delete(name);

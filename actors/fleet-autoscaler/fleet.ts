@@ -4,10 +4,19 @@ import type { ActorContext, Ref } from '../../runtime/actor.ts';
 import type { DecisionMade } from '../domain/decision.ts';
 import type { HardwareKind } from '../domain/hardware.ts';
 import type { WorkerId } from '../domain/worker.ts';
-import type { VariantId } from '../domain/variant.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
 import type { FleetPolicyName, FleetScaler } from '../policy/fleet/index.ts';
 import type { FleetLimits, FleetRules } from '../policy/fleet/view.ts';
-import type { FleetMessage, ProvisionerCommand, ProvisionerReported } from './protocol.ts';
+import type { ControllerMessage } from '../controller/protocol.ts';
+import type { Expectations } from '../policy/planning/demand.ts';
+import type { Assignment } from '../policy/planning/assign.ts';
+import type { Plan, PlanProblem } from '../policy/planning/problem.ts';
+import type {
+  FleetMessage,
+  PlannerCommand,
+  ProvisionerCommand,
+  ProvisionerReported,
+} from './protocol.ts';
 
 export interface FleetConfig {
   readonly policy: FleetPolicyName;
@@ -37,6 +46,10 @@ export interface FleetOptions {
   /** Asked where no agent has room: a user's command, say. */
   readonly provisioner?: Ref<ProvisionerCommand> | undefined;
   readonly decisions?: Ref<DecisionMade> | undefined;
+  /** Whom a policy that plans asks for the registry. */
+  readonly controller?: Ref<ControllerMessage> | undefined;
+  /** Solves plans off the loop; undefined: greedily, here. */
+  readonly planner?: Ref<PlannerCommand> | undefined;
 }
 
 type Reported = Extract<FleetMessage, { type: 'fleet.worker-reported' }>;
@@ -71,17 +84,47 @@ export interface Placement {
   readonly untilMs: number;
 }
 
+/** Machines to buy for what comes until they are up; the best mix on those that there are. */
+export interface Problems {
+  readonly buy: PlanProblem;
+  readonly mix: PlanProblem;
+}
+
+/** What is remembered for planning; empty where the policy does not plan. */
+export interface PlanningState {
+  revision: number;
+  variants: ReadonlyMap<VariantId, Variant>;
+  expectations: Expectations;
+  requests: number;
+  /** Sent to the planner, not solved yet. */
+  asked:
+    { readonly requestId: number; readonly problems: Problems; readonly atMs: number } | undefined;
+  askedAtMs: number;
+  /** What the last plan was made for, a class. */
+  plannedQps: ReadonlyMap<string, number>;
+  plannedWorkers: string;
+  /** What it took the last worker to come up. */
+  startMs: number;
+  /** The last plan of what to buy. */
+  plan: Plan | undefined;
+  /** What the last plan alone would have where. */
+  assignment: Assignment;
+}
+
 export interface Fleet {
   readonly options: FleetOptions;
   scaler: FleetScaler;
   readonly workers: Map<WorkerId, KnownWorker>;
   readonly provisioners: Map<string, Provisioner>;
   readonly starting: Map<WorkerId, Starting>;
+  /** Workers that ended of late, by epoch: a report of theirs may still be on its way. */
+  readonly ended: Map<WorkerId, { readonly epoch: number; readonly atMs: number }>;
   /** Workers that are to be removed once their placements are done. */
   readonly removing: Set<WorkerId>;
   /** By who asks for what: asked again it is the same. */
   readonly unplaced: Map<string, { readonly request: PlaceRequest; readonly untilMs: number }>;
   placements: Placement[];
+  planning: PlanningState;
   failures: number;
   backoffUntilMs: number;
 }

@@ -6,7 +6,9 @@
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { HardwareKind, Hardware } from '../domain/hardware.ts';
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
-import type { VariantId } from '../domain/variant.ts';
+import type { ClassDemand } from '../domain/demand.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
+import type { Plan, PlanProblem } from '../policy/planning/problem.ts';
 import type { WorkerId } from '../domain/worker.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 
@@ -17,6 +19,8 @@ export interface FleetInstance {
   /** Units of hardware that its load keeps busy. */
   readonly unitsUsed: number;
   readonly hardware: HardwareKind;
+  /** Arrivals in the last second, by what they asked. */
+  readonly demand: readonly ClassDemand[];
 }
 
 /** The hardware wanted of a new worker. */
@@ -58,6 +62,14 @@ export interface ProvisionerReported {
   readonly workers: readonly WorkerId[];
 }
 
+/** The planner port: solves what takes longer than an actor may, a plan for each problem. */
+export interface PlannerCommand {
+  readonly type: 'planner.solve';
+  readonly requestId: number;
+  readonly problems: readonly PlanProblem[];
+  readonly replyTo: Ref<FleetMessage>;
+}
+
 export type FleetMessage =
   | {
       readonly type: 'fleet.worker-reported';
@@ -92,4 +104,16 @@ export type FleetMessage =
       readonly how: string;
     }
   | { readonly type: 'fleet.worker-terminated'; readonly terminated: Terminated }
-  | { readonly type: 'fleet.tick-due' };
+  | { readonly type: 'fleet.tick-due' }
+  | {
+      /** From the controller, when it differs from the revision that it was asked with. */
+      readonly type: 'fleet.registry-changed';
+      readonly revision: number;
+      readonly variants: readonly Variant[];
+    }
+  | { readonly type: 'fleet.plan-due' }
+  | {
+      readonly type: 'fleet.plan-solved';
+      readonly requestId: number;
+      readonly plans: readonly Plan[];
+    };

@@ -98,6 +98,9 @@ export function failStart(fleet: Fleet, name: WorkerId, why: string, ctx: Contex
  */
 export function endWorker(fleet: Fleet, name: WorkerId, how: string, ctx: Context): void {
   const known = fleet.workers.get(name);
+  if (known !== undefined) {
+    fleet.ended.set(name, { epoch: known.report.worker.epoch, atMs: ctx.nowMs });
+  }
   fleet.workers.delete(name);
   if (fleet.starting.has(name)) {
     failStart(fleet, name, how, ctx);

@@ -27,5 +27,6 @@ export function fleetViewOf(fleet: Fleet, nowMs: number): FleetView {
     })),
     limits: config.limits,
     rules: config.rules,
+    plan: fleet.planning.plan,
   };
 }

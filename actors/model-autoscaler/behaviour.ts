@@ -24,7 +24,7 @@ import {
   type ScalingPolicyName,
   type ScalingView,
 } from '../policy/scaling/index.ts';
-import type { ScalingRules } from '../policy/scaling/view.ts';
+import type { AssignedPlan, ScalingRules } from '../policy/scaling/view.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { ModelAutoscalerMessage, WorkerSeen } from './protocol.ts';
 
@@ -51,6 +51,7 @@ interface Scaling {
   mitigation: MitigationState;
   seen: WorkerSeen | undefined;
   cores: readonly CoreUse[];
+  plan: AssignedPlan | undefined;
 }
 
 export function modelAutoscalerSpec(
@@ -60,7 +61,7 @@ export function modelAutoscalerSpec(
     start: (ctx) => {
       ctx.after(options.config.tickMs, 'tick', { type: 'model-autoscaler.tick-due' });
       const scaler = scalingPolicies[options.config.policy];
-      return { options, scaler, mitigation: {}, seen: undefined, cores: [] };
+      return { options, scaler, mitigation: {}, seen: undefined, cores: [], plan: undefined };
     },
     behaviour: modelAutoscalerBehaviour,
     supervision: restartPolicy,
@@ -77,6 +78,9 @@ function modelAutoscalerBehaviour(
   switch (message.type) {
     case 'model-autoscaler.worker-seen':
       scaling.seen = message;
+      return scaling;
+    case 'model-autoscaler.plan-assigned':
+      scaling.plan = { atMs: ctx.nowMs, counts: message.counts };
       return scaling;
     case 'engine.cores-described':
       scaling.cores = message.cores;
@@ -105,6 +109,7 @@ function tick(scaling: Scaling, ctx: ActorContext<ModelAutoscalerMessage>): void
     variants: seen.variants,
     instances: seen.instances,
     rules: config.rules,
+    plan: scaling.plan,
   };
   const mitigated = mitigateUnlessStatic(scaling, view);
   const moving = new Set(mitigated.map(({ subject }) => subject));

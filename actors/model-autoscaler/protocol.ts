@@ -1,6 +1,6 @@
 /** What a worker's model-autoscaler understands: what its worker is like, and its own tick. */
 
-import type { Variant } from '../domain/variant.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
 import type { CoresDescribed } from '../instance/engine-port.ts';
 import type { ScalingInstance } from '../policy/scaling/view.ts';
 
@@ -12,5 +12,11 @@ export interface WorkerSeen {
   readonly instances: readonly ScalingInstance[];
 }
 
+/** This worker's part of the plan for the fleet. */
+export interface PlanAssigned {
+  readonly type: 'model-autoscaler.plan-assigned';
+  readonly counts: Readonly<Record<VariantId, number>>;
+}
+
 export type ModelAutoscalerMessage =
-  WorkerSeen | CoresDescribed | { readonly type: 'model-autoscaler.tick-due' };
+  WorkerSeen | PlanAssigned | CoresDescribed | { readonly type: 'model-autoscaler.tick-due' };

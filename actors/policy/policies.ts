@@ -18,8 +18,8 @@ export interface Policy {
 
 export const policies = {
   ours: {
-    ...{ selection: 'cheapest', batching: 'adaptive' },
-    ...{ scaling: 'steady', fleet: 'infaas-paper' },
+    ...{ selection: 'ours', batching: 'adaptive' },
+    ...{ scaling: 'planned', fleet: 'ours' },
   },
   'infaas-paper': {
     ...{ selection: 'infaas-paper', batching: 'adaptive' },
@@ -30,17 +30,18 @@ export const policies = {
     ...{ selection: 'infaas-released', batching: 'single' },
     ...{ scaling: 'infaas-released', fleet: 'infaas-paper' },
   },
+  // Its instances are those that the owner has set (`worker.preload`).
   'clipper-plus': {
-    ...{ selection: 'cheapest', batching: 'adaptive' },
+    ...{ selection: 'designated', batching: 'clipper' },
     ...{ scaling: 'static', fleet: 'static' },
   },
   'sm-plus': {
-    ...{ selection: 'cheapest', batching: 'adaptive' },
-    ...{ scaling: 'infaas-released', fleet: 'infaas-paper' },
+    ...{ selection: 'designated', batching: 'adaptive' },
+    ...{ scaling: 'target-tracking', fleet: 'infaas-paper' },
   },
   proteus: {
-    ...{ selection: 'most-accurate', batching: 'adaptive' },
-    ...{ scaling: 'steady', fleet: 'infaas-paper' },
+    ...{ selection: 'ours', batching: 'proteus' },
+    ...{ scaling: 'planned', fleet: 'proteus' },
   },
   static: {
     ...{ selection: 'cheapest', batching: 'adaptive' },

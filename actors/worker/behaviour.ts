@@ -64,6 +64,7 @@ export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMes
       'worker.load-variant',
       'worker.unload-variant',
       'worker.placed-elsewhere',
+      'worker.plan-assigned',
     ],
   };
 }
@@ -182,6 +183,12 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       }
       if (!working.draining) carryOut(working, message.actions, ctx);
       reportToFleet(working, ctx);
+      return working;
+    case 'worker.plan-assigned':
+      ctx.tell(working.autoscaler, {
+        type: 'model-autoscaler.plan-assigned',
+        counts: message.counts,
+      });
       return working;
     case 'worker.placed-elsewhere':
       leaveTo(working, message.instanceId, ctx);

@@ -123,6 +123,11 @@ export type WorkerMessage =
   /** Its node closes: it takes nothing more, and stops when its instances have finished. */
   | { readonly type: 'worker.drain' }
   | {
+      /** Its part of the plan for the fleet: instances a variant. */
+      readonly type: 'worker.plan-assigned';
+      readonly counts: Readonly<Record<VariantId, number>>;
+    }
+  | {
       readonly type: 'worker.instance-terminated';
       readonly instanceId: InstanceId;
       readonly terminated: Terminated;

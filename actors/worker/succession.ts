@@ -4,6 +4,7 @@
  * the old one serves; when it is ready it gets what waits, and what runs is finished.
  */
 
+import type { ClassDemand } from '../domain/demand.ts';
 import { type InstanceId, isJudged } from '../domain/instance.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { ScaleAction } from '../policy/scaling/view.ts';
@@ -160,9 +161,11 @@ export function leaveTo(working: Working, instanceId: InstanceId | undefined, ct
   retire(working, loaded.id, ctx);
 }
 
-/** Tells the fleet-autoscaler what it packs by. */
+const noDemand: readonly ClassDemand[] = [];
+
+/** Tells the fleet-autoscaler what it packs and plans by. */
 export function reportToFleet(working: Working, ctx: Context): void {
-  const { options, report, instances } = working;
+  const { options, report, instances, loads } = working;
   if (options.fleet === undefined || report === undefined || working.draining) return;
   ctx.tell(options.fleet, {
     type: 'fleet.worker-reported',
@@ -172,11 +175,12 @@ export function reportToFleet(working: Working, ctx: Context): void {
     memoryUsedBytes: report.memoryUsedBytes,
     utilisation: report.utilisation,
     instances: report.instances.flatMap(({ id, variantId, state, rateQps }) => {
+      const demand = loads.get(id)?.demand ?? noDemand;
       const variant = instances.get(id)?.variant;
       if (variant === undefined) return [];
       const { profile, batchMax, hardware } = variant;
       const unitsUsed = rateQps / Math.max(1e-9, saturationQps(profile, batchMax));
-      return [{ variantId, state, memoryBytes: profile.memoryBytes, unitsUsed, hardware }];
+      return [{ variantId, state, memoryBytes: profile.memoryBytes, unitsUsed, hardware, demand }];
     }),
   });
 }

@@ -1,22 +1,32 @@
-/** The fleet-autoscaler of the controller's node, with the user's provisioner if there is one. */
+/**
+ * The fleet-autoscaler of the controller's node, with its planner, and the user's provisioner if
+ * there is one.
+ */
 
 import { type FleetConfig, fleetAutoscalerSpec } from '../../actors/fleet-autoscaler/behaviour.ts';
+import { Planner } from '../adapters/planner.ts';
 import { createCommandProvisioner } from '../adapters/provisioners/command.ts';
+import { controllerRef } from '../membership.ts';
 import type { Node } from '../node.ts';
 
-/** `limits` over the configured ones. Without a bus there is no worker to add. */
+/**
+ * `limits` over the configured ones. Without a bus there is no worker to add. The planner is to be
+ * closed after the node.
+ */
 export function addFleet(
   node: Node,
   natsUrl: string | undefined,
   limits: FleetConfig['limits'] = {},
-): void {
-  if (natsUrl === undefined) return;
-  const { host, log } = node;
-  const { command, commandTimeoutMs, ...config } = node.config.fleet;
+): Planner | undefined {
+  if (natsUrl === undefined) return undefined;
+  const { host, log, clock } = node;
+  const { command, commandTimeoutMs, planner: settings, ...config } = node.config.fleet;
   const provisioner =
     command === undefined
       ? undefined
       : createCommandProvisioner({ host, command, natsUrl, timeoutMs: commandTimeoutMs, log });
+  const { solverS, gap, hangMs } = settings;
+  const planner = new Planner({ host, clock, log, limits: { solverS, gap }, hangMs });
   const spec = fleetAutoscalerSpec({
     config: {
       ...config,
@@ -24,6 +34,9 @@ export function addFleet(
       limits: { ...config.limits, ...limits },
     },
     provisioner,
+    controller: controllerRef,
+    planner: planner.port,
   });
   host.spawn(spec, 'fleet-autoscaler');
+  return planner;
 }

@@ -202,7 +202,7 @@ export class Cluster {
     const { fleet } = this.options;
     if (fleet === undefined) return undefined;
     const provisioner = node.host.port<ProvisionerCommand>('provisioner', fleet.provision);
-    const spec = fleetAutoscalerSpec({ config: fleet.config });
+    const spec = fleetAutoscalerSpec({ config: fleet.config, controller: controllerRef });
     node.host.spawn(this.wrapped(spec, node, 'fleet-autoscaler'), 'fleet-autoscaler');
     return provisioner;
   }

@@ -13,6 +13,7 @@ import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
 import { limitsOf, Machines } from './machines.ts';
 import { Measures } from './measures.ts';
+import { asOwned } from './tuned.ts';
 import type { ScenarioReport } from './report.ts';
 import type { Scenario, Stream } from './scenario.ts';
 
@@ -23,7 +24,8 @@ const secondMs = 1_000;
 /** How the ids of queries begin that do not count; the others' with their stream's number. */
 const ofWarmUp = 'w';
 
-export function runScenario(scenario: Scenario): ScenarioReport {
+export function runScenario(given: Scenario): ScenarioReport {
+  const scenario = asOwned(given);
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
   const cluster = new Cluster({

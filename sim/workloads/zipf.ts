@@ -22,3 +22,10 @@ export function createZipf(count: number, exponent: number, random: Random): () 
     return low;
   };
 }
+
+/** The share of each position; they sum to 1. */
+export function zipfShares(count: number, exponent: number): readonly number[] {
+  const weights = Array.from({ length: count }, (_, at) => (at + 1) ** -exponent);
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}

@@ -2,6 +2,7 @@
 
 import { type Remembering, remembering } from '../stateful.ts';
 import { infaasPaperFleet } from './infaas-paper.ts';
+import { oursFleet } from './ours.ts';
 import { staticFleet } from './static.ts';
 import type { FleetDecision, FleetView } from './view.ts';
 
@@ -11,6 +12,9 @@ export type FleetScaler = Remembering<FleetView, FleetDecision>;
 
 export const fleetPolicies = {
   'infaas-paper': remembering(infaasPaperFleet),
+  ours: remembering(oursFleet),
+  /** Adds none: its plan is for the machines that there are. */
+  proteus: remembering(staticFleet),
   static: remembering(staticFleet),
 } as const satisfies Readonly<Record<string, FleetScaler>>;
 

@@ -49,7 +49,7 @@ function having(view: FleetView, kind: HardwareKind): readonly FleetWorker[] {
   return view.workers.filter(({ hardware }) => hardware.some((each) => each.kind === kind));
 }
 
-function additionOf(
+export function additionOf(
   view: FleetView,
   kind: HardwareKind,
   min: number,
@@ -138,7 +138,7 @@ function removalOf(
 }
 
 /** What to load where before the worker goes; undefined where it does not all fit. */
-function movesOff(
+export function movesOff(
   view: FleetView,
   leaving: FleetWorker,
   workers: readonly FleetWorker[],

@@ -45,6 +45,9 @@ export interface FleetView {
   readonly unplaced: readonly Unplaced[];
   readonly limits: Readonly<Partial<Record<HardwareKind, FleetLimits>>>;
   readonly rules: FleetRules;
+  /** Machines that the last plan bought; undefined where there is none. */
+  readonly plan?:
+    { readonly machines: Readonly<Partial<Record<HardwareKind, number>>> } | undefined;
 }
 
 export interface FleetLimits {

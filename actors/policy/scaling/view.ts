@@ -34,6 +34,14 @@ export interface ScalingView {
   /** Instances that the owner wants kept. */
   readonly floors: Readonly<Record<VariantId, number>>;
   readonly rules: ScalingRules;
+  /** This worker's part of the plan for the fleet; undefined where nobody plans. */
+  readonly plan?: AssignedPlan | undefined;
+}
+
+export interface AssignedPlan {
+  readonly atMs: number;
+  /** Instances of each variant; of what is not named, none. */
+  readonly counts: Readonly<Record<VariantId, number>>;
 }
 
 export interface ScalingRules {

@@ -75,6 +75,10 @@ export interface FitOrder {
    * Is `cold` so much better than the `warm` one that serves that it should be loaded meanwhile?
    */
   readonly worthLoading: (cold: VariantView, warm: VariantView) => boolean;
+  /** An instance counts as in time within this share of the latency left; by default all of it. */
+  readonly slackShare?: number;
+  /** Late or not, nothing is loaded for a query that something loaded can serve. */
+  readonly loadsForWant?: boolean;
 }
 
 export const cheapestFirst: FitOrder = {
@@ -93,6 +97,7 @@ export function selectFirstFit(
   let coming = false;
   let soonest: Warm | undefined;
   let qualified = false;
+  const slackMs = query.sloLeftMs * (order.slackShare ?? 1);
   for (let step = 0; step < view.variants.length; step += 1) {
     const variant = variantAt(view, order, step);
     if (variant === undefined || !qualifies(variant, query)) continue;
@@ -103,7 +108,7 @@ export function selectFirstFit(
       continue;
     }
     const ms = completionMs(view, variant, instance, query.batch);
-    if (ms <= query.sloLeftMs && usability(instance) === 2 && !isAvoided(instance, query)) {
+    if (ms <= slackMs && usability(instance) === 2 && !isAvoided(instance, query)) {
       const better = cold !== undefined && order.worthLoading(cold, variant) ? cold : undefined;
       const reason = `the ${order.preferred} loaded variant that meets the SLO`;
       return placedWarm(view, query, { variant, instance, ms }, reason, better);
@@ -124,7 +129,8 @@ function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Pas
   const { cold, coming, soonest } = passed;
   const warmMs = soonest?.ms ?? Infinity;
   const inTime = soonest !== undefined && warmMs <= query.sloLeftMs;
-  const loads = inTime ? noLoads : loadsOf(view, query, order);
+  const isWarmEnough = inTime || (order.loadsForWant === true && soonest !== undefined);
+  const loads = isWarmEnough ? noLoads : loadsOf(view, query, order);
   const last = soonest === undefined ? loads.quickest : undefined;
   const load = loads.inTime ?? (coming ? undefined : (loads.fast ?? last));
   if (query.onMiss === 'reject' && Math.min(load?.ms ?? Infinity, warmMs) > query.sloLeftMs) {

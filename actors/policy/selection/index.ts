@@ -1,9 +1,11 @@
 /** The selection policies by the name that configuration uses. */
 
 import { selectCheapest } from './cheapest.ts';
+import { selectDesignated } from './designated.ts';
 import { selectAsInfaasPaper } from './infaas-paper.ts';
 import { selectAsInfaasReleased } from './infaas-released.ts';
 import { selectMostAccurate } from './most-accurate.ts';
+import { selectAsOurs } from './ours.ts';
 import { selectAtRandom } from './random.ts';
 import { selectRoundRobin } from './round-robin.ts';
 import type { VariantSelector } from './view.ts';
@@ -19,10 +21,12 @@ export type {
 } from './view.ts';
 
 export const selectionPolicies = {
+  ours: selectAsOurs,
   cheapest: selectCheapest,
   'most-accurate': selectMostAccurate,
   'infaas-paper': selectAsInfaasPaper,
   'infaas-released': selectAsInfaasReleased,
+  designated: selectDesignated,
   'round-robin': selectRoundRobin,
   random: selectAtRandom,
 } as const satisfies Readonly<Record<string, VariantSelector>>;

@@ -7,7 +7,7 @@ import type { Random } from '../../../runtime/random.ts';
 import { type FitOrder, selectFirstFit } from './first-fit.ts';
 import type { FleetView, QueryView, Selection, VariantView } from './view.ts';
 
-const accurateFirst: FitOrder = {
+export const accurateFirst: FitOrder = {
   descending: true,
   preferred: 'most accurate',
   worthLoading: (cold, warm) => cold.accuracy > warm.accuracy,
@@ -28,7 +28,7 @@ export function selectMostAccurate(view: FleetView, query: QueryView, random: Ra
  * Ascending; the dispatcher makes a new list whenever the registry changes, so once a list is
  * enough.
  */
-function byAccuracy(variants: readonly VariantView[]): readonly VariantView[] {
+export function byAccuracy(variants: readonly VariantView[]): readonly VariantView[] {
   const known = sortedByAccuracy.get(variants);
   if (known !== undefined) return known;
   const sorted = [...variants].sort((a, b) => a.accuracy - b.accuracy || b.costUsd - a.costUsd);

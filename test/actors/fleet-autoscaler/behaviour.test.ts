@@ -237,6 +237,16 @@ describe('the fleet-autoscaler', () => {
     ]);
   });
 
+  it('takes no report of a worker that has ended, save from a later life of it', () => {
+    const stage = new FleetStage();
+    stage.hasAgent(0, 'auto-1').reports('auto-1').reports('w1');
+    stage.send({ type: 'fleet.worker-ended', name: 'auto-1', how: 'it was told to go' });
+    stage.reports('auto-1').asks('w1');
+    expect(stage.toldWorker('auto-1')).to.deep.equal([]);
+    stage.reports('auto-1', [], 0.1, 2).asks('w1').advance(2_000);
+    expect(stage.toldTo(workerRef('auto-1', 2))).to.have.length(1);
+  });
+
   it('does not place it where it is in trouble already', () => {
     const stage = new FleetStage();
     stage.reports('w1').reports('w2', [placed('v', { state: 'interfered' })]);

@@ -92,7 +92,7 @@ describe('a scenario', () => {
     const grows = plain
       .replace('durationS: 20', 'durationS: 400')
       .replace('count: 2, units: 2', 'count: 1, min: 1, max: 4, units: 1, startUpS: 5')
-      .replace('kind: constant, qps: 30', 'kind: diurnal, minQps: 2, maxQps: 150, periodS: 200');
+      .replace('kind: constant, qps: 30', 'kind: diurnal, minQps: 2, maxQps: 150, periodS: 400');
     const { seconds, machineUsd, served, queries } = runScenario(readScenario(written(grows)));
     const workers = seconds.map((second) => second.workers);
     expect(Math.max(...workers)).to.be.within(2, 4);

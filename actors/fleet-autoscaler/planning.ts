@@ -1,0 +1,243 @@
+/**
+ * The plan for the whole fleet, for policies that have one: every second the demand is taken in,
+ * every few the planner is asked, and what comes of it is told to the workers, each its part. What
+ * a plan would unload goes only when the next one agrees, unless hardware is short.
+ */
+
+import type { Hardware, HardwareKind } from '../domain/hardware.ts';
+import { unitUsdPerHour } from '../domain/hardware.ts';
+import { tellDecision } from '../domain/decision.ts';
+import type { VariantId } from '../domain/variant.ts';
+import { type Assignment, type AssignWorker, assignPlan } from '../policy/planning/assign.ts';
+import { classesOf, expectDemand, machinesOf, planClassesOf } from '../policy/planning/demand.ts';
+import type { Forecast } from '../policy/planning/forecast.ts';
+import { planGreedily } from '../policy/planning/greedy.ts';
+import { type Planning, plannings } from '../policy/planning/index.ts';
+import { faultOf, type Plan, type PlanProblem } from '../policy/planning/problem.ts';
+import type { Context, Fleet, FleetOptions, KnownWorker, PlanningState } from './fleet.ts';
+
+const observeMs = 1_000;
+/** Until a worker has shown what it takes: the paper's machines came up in 20 to 30 s. */
+const usualStartMs = 25_000;
+/** A planner that has not answered by then is asked anew. */
+const patienceMs = 20_000;
+const rememberMs = 60_000;
+
+export function startPlanning({ config }: FleetOptions, ctx: Context): PlanningState {
+  if (plannings[config.policy] !== undefined) {
+    ctx.after(observeMs, 'plan', { type: 'fleet.plan-due' });
+  }
+  return {
+    ...{ revision: -1, variants: new Map(), expectations: {}, requests: 0, asked: undefined },
+    ...{ askedAtMs: -Infinity, plannedQps: new Map(), plannedWorkers: '', plan: undefined },
+    ...{ assignment: {}, startMs: usualStartMs },
+  };
+}
+
+/** Every second. */
+export function planWhenDue(fleet: Fleet, ctx: Context): void {
+  const { options, planning, workers } = fleet;
+  const rules = plannings[options.config.policy];
+  if (rules === undefined) return;
+  ctx.after(observeMs, 'plan', { type: 'fleet.plan-due' });
+  if (options.controller !== undefined) {
+    const { revision } = planning;
+    const replyTo = ctx.self;
+    ctx.tell(options.controller, { type: 'controller.compare-registry', revision, replyTo });
+  }
+  const instances = [...workers.values()].flatMap(({ report }) => report.instances);
+  const seen = classesOf(instances, planning.variants);
+  planning.expectations = expectDemand(planning.expectations, seen, ctx.nowMs, rememberMs);
+  if (planning.asked !== undefined && ctx.nowMs - planning.asked.atMs < patienceMs) return;
+  if (!isDue(fleet, rules, ctx.nowMs)) return;
+  ask(fleet, rules, ctx);
+}
+
+/** As often as the policy says; at once when workers changed or a class outgrew its plan. */
+function isDue(fleet: Fleet, { everyMs, soonerAbove, qpsOf }: Planning, nowMs: number): boolean {
+  const { planning } = fleet;
+  if (nowMs - planning.askedAtMs >= everyMs) return true;
+  if (soonerAbove === undefined) return false;
+  if (planning.plannedWorkers !== namesOf(fleet)) return true;
+  return Object.entries(planning.expectations).some(
+    ([key, { forecast }]) => qpsOf(forecast, 0) > soonerAbove * (planning.plannedQps.get(key) ?? 0),
+  );
+}
+
+function staying({ workers, removing }: Fleet): readonly KnownWorker[] {
+  return [...workers.values()].filter(({ report }) => !removing.has(report.workerId));
+}
+
+function namesOf(fleet: Fleet): string {
+  return staying(fleet)
+    .map(({ report }) => report.workerId)
+    .sort()
+    .join(' ');
+}
+
+function ask(fleet: Fleet, rules: Planning, ctx: Context): void {
+  const { options, planning } = fleet;
+  planning.askedAtMs = ctx.nowMs;
+  planning.plannedWorkers = namesOf(fleet);
+  const mix = problemOf(fleet, rules, 'mix');
+  const buy = rules.elastic ? problemOf(fleet, rules, 'buy') : mix;
+  planning.plannedQps = new Map(mix.classes.map(({ key, rateQps }) => [key, rateQps]));
+  planning.requests += 1;
+  const requestId = planning.requests;
+  planning.asked = { requestId, problems: { buy, mix }, atMs: ctx.nowMs };
+  const problems = [buy, mix];
+  if (options.planner === undefined) {
+    takePlans(fleet, requestId, problems.map(planGreedily), ctx);
+    return;
+  }
+  ctx.tell(options.planner, { type: 'planner.solve', requestId, problems, replyTo: ctx.self });
+}
+
+/** Memory that a new worker is taken to have for each unit, where nothing tells. */
+const bytesPerUnit = 2 ** 30;
+
+function problemOf(fleet: Fleet, rules: Planning, what: 'buy' | 'mix'): PlanProblem {
+  const isBuying = what === 'buy';
+  const { options, planning, starting } = fleet;
+  const { limits, workerUnits, workerMemoryBytes } = options.config;
+  const there = staying(fleet);
+  const kinds = Object.keys(limits) as HardwareKind[];
+  const loaded = new Set(
+    there.flatMap(({ report }) => report.instances.map(({ variantId }) => variantId)),
+  );
+  const machines = kinds.flatMap((kind) => {
+    const hardware = there.flatMap(({ report }) =>
+      report.hardware.filter((each) => each.kind === kind),
+    );
+    const { min = 0, max = 0 } = limits[kind] ?? {};
+    const coming = [...starting.values()].filter((each) => each.kind === kind).length;
+    const now = hardware.length + (isBuying ? coming : 0);
+    const canGo = there.filter(({ report }) => isRemovable(fleet, report.workerId)).length;
+    const least = isBuying ? Math.max(min, hardware.length - canGo) : now;
+    const most = isBuying ? Math.max(now, canAdd(fleet) ? max : now) : now;
+    if (most === 0) return [];
+    const fallback: Hardware = {
+      kind,
+      units: workerUnits,
+      memoryBytes: workerMemoryBytes ?? workerUnits * bytesPerUnit,
+      costUsdPerUnitHour: unitUsdPerHour[kind],
+    };
+    return machinesOf(kind, hardware, { now, min: least, max: most }, fallback);
+  });
+  const usable = new Set(machines.map(({ kind }) => kind));
+  const leadMs = rules.everyMs + (isBuying ? planning.startMs : 0);
+  const qpsOf = (forecast: Forecast): number => rules.qpsOf(forecast, leadMs);
+  return {
+    classes: planClassesOf(planning.expectations, planning.variants, usable, loaded, qpsOf),
+    machines,
+    rules: rules.rules,
+  };
+}
+
+function isRemovable({ provisioners }: Fleet, workerId: string): boolean {
+  for (const { report } of provisioners.values()) {
+    if (report.workers.includes(workerId)) return true;
+  }
+  return false;
+}
+
+/** Somebody starts workers. */
+function canAdd({ provisioners, options }: Fleet): boolean {
+  return provisioners.size > 0 || options.provisioner !== undefined;
+}
+
+/** What the planner found: checked, made instances of, and told to the workers. */
+export function takePlans(
+  fleet: Fleet,
+  requestId: number,
+  [bought, mixed]: readonly Plan[],
+  ctx: Context,
+): void {
+  const { planning, options } = fleet;
+  const rules = plannings[options.config.policy];
+  if (rules === undefined || planning.asked?.requestId !== requestId) return;
+  const { buy, mix } = planning.asked.problems;
+  planning.asked = undefined;
+  const before = planning.plan;
+  if (isSound(buy, bought, ctx)) planning.plan = bought;
+  if (!isSound(mix, mixed, ctx) || mix.classes.length === 0) return;
+  tellWorkers(fleet, rules, mix, mixed, before === undefined, ctx);
+}
+
+function isSound(problem: PlanProblem, plan: Plan | undefined, ctx: Context): plan is Plan {
+  const fault = plan === undefined ? 'there is none' : faultOf(problem, plan);
+  if (fault === undefined) return true;
+  ctx.log.warn('plan refused', { fault, by: plan?.by });
+  ctx.metrics.count('infaas_plans_refused_total');
+  return false;
+}
+
+function tellWorkers(
+  fleet: Fleet,
+  rules: Planning,
+  problem: PlanProblem,
+  found: Plan,
+  isFirst: boolean,
+  ctx: Context,
+): void {
+  const { planning, options } = fleet;
+  ctx.metrics.count('infaas_plans_total', 1, { by: found.by });
+  const workers = staying(fleet);
+  const assignment = assignPlan(problem, found, workers.flatMap(binsOf));
+  const isShort = found.unservedQps > 0 || isFirst;
+  const kept = rules.agreed && !isShort ? planning.assignment : {};
+  planning.assignment = assignment;
+  for (const { report } of workers) {
+    const counts = mostOf(assignment[report.workerId] ?? {}, kept[report.workerId] ?? {});
+    ctx.tell(report.worker, { type: 'worker.plan-assigned', counts });
+  }
+  tellDecision(
+    options.decisions,
+    {
+      kind: 'fleet',
+      by: 'controller',
+      atMs: ctx.nowMs,
+      subject: 'plan',
+      chosen: describe(assignment),
+      why: `the best (${found.by}) for ${String(problem.classes.length)} classes`,
+      seen: { value: found.value, unservedQps: found.unservedQps, ...found.machines },
+      rejected: [],
+    },
+    ctx,
+  );
+}
+
+function binsOf({ report }: KnownWorker): AssignWorker[] {
+  const loaded: Record<VariantId, number> = {};
+  let heldBytes = 0;
+  for (const { variantId, state, memoryBytes } of report.instances) {
+    heldBytes += memoryBytes;
+    if (state === 'draining' || state === 'unloaded' || state === 'failed') continue;
+    loaded[variantId] = (loaded[variantId] ?? 0) + 1;
+  }
+  const baseBytes = Math.max(0, report.memoryUsedBytes - heldBytes);
+  return report.hardware.map(({ kind, units, memoryBytes }) => ({
+    ...{ id: report.workerId, kind, units, loaded },
+    memoryBytes: memoryBytes - baseBytes,
+  }));
+}
+
+type Counts = Readonly<Record<VariantId, number>>;
+
+function mostOf(a: Counts, b: Counts): Counts {
+  const counts: Record<VariantId, number> = { ...a };
+  for (const [variantId, count] of Object.entries(b)) {
+    counts[variantId] = Math.max(count, counts[variantId] ?? 0);
+  }
+  return counts;
+}
+
+function describe(assignment: Assignment): string {
+  const totals = new Map<VariantId, number>();
+  for (const counts of Object.values(assignment)) {
+    for (const [id, count] of Object.entries(counts)) {
+      totals.set(id, (totals.get(id) ?? 0) + count);
+    }
+  }
+  return [...totals].map(([id, count]) => `${String(count)} of ${id}`).join(', ');
+}

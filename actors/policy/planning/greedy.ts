@@ -1,0 +1,285 @@
+/**
+ * The joint plan without a solver (`reference/policies.md` §3): every class by what wears the
+ * hardware least, then the best marginal upgrade while there is room, then the best swap until
+ * there is none; over the numbers of machines by steps from what there is. It is the fallback of
+ * the exact program, and what runs where a plan must take no longer than milliseconds.
+ */
+
+import type { HardwareKind } from '../../domain/hardware.ts';
+import {
+  type Plan,
+  type PlanMachines,
+  type PlanOption,
+  type PlanProblem,
+  type PlanShare,
+  usableUnits,
+  valueOf,
+  worthUsd,
+} from './problem.ts';
+
+/** Rates below this are nothing. */
+const least = 1e-6;
+/** Queries a second that are left unserved by rounding alone. */
+const nothing = 1e-3;
+const upgradesPerClass = 40;
+/** Swaps look at pairs: beyond so many shares they would take too long. */
+const swapSharesMax = 40;
+const stepsMax = 200;
+
+interface Mix {
+  /** Rate by option, of each class. */
+  readonly rates: number[][];
+  /** Units left by kind. */
+  readonly left: Map<HardwareKind, number>;
+}
+
+/** The best plan found; deterministic for the same problem. */
+export function planGreedily(problem: PlanProblem): Plan {
+  const { machines } = problem;
+  const seen = new Map<string, Plan>();
+  const planFor = (counts: readonly number[]): Plan => {
+    const key = counts.join(' ');
+    const known = seen.get(key);
+    if (known !== undefined) return known;
+    const plan = planWith(problem, counts);
+    seen.set(key, plan);
+    return plan;
+  };
+  let best: Plan | undefined;
+  for (const start of startsFrom(machines, planFor)) {
+    const found = climb(machines, start, planFor);
+    if (best === undefined || found.value > best.value) best = found;
+  }
+  return best ?? planFor(machines.map(() => 0));
+}
+
+/** What there is; the least; and of each kind alone as many as carry everything. */
+function startsFrom(
+  machines: readonly PlanMachines[],
+  planFor: (counts: readonly number[]) => Plan,
+): number[][] {
+  const least = machines.map(({ min }) => min);
+  const starts = [machines.map(clampedNow), least];
+  for (const [at, { min, max }] of machines.entries()) {
+    const alone = (count: number): number[] => least.map((each, i) => (i === at ? count : each));
+    let [low, high] = [min, max];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (planFor(alone(middle)).unservedQps > nothing) low = middle + 1;
+      else high = middle;
+    }
+    starts.push(alone(low));
+  }
+  return starts;
+}
+
+function clampedNow({ now, min, max }: PlanMachines): number {
+  return Math.min(max, Math.max(min, now));
+}
+
+/** One machine more or less of any kind, or one for another, or twice as many; the best step. */
+function climb(
+  machines: readonly PlanMachines[],
+  start: readonly number[],
+  planFor: (counts: readonly number[]) => Plan,
+): Plan {
+  let counts = [...start];
+  let best = planFor(counts);
+  for (let step = 0; step < stepsMax; step += 1) {
+    let next: number[] | undefined;
+    const consider = (candidate: number[]): void => {
+      const isAllowed = machines.every(({ min, max }, at) => {
+        const count = candidate[at] ?? 0;
+        return count >= min && count <= max;
+      });
+      if (!isAllowed) return;
+      const plan = planFor(candidate);
+      if (plan.value <= best.value + 1e-9) return;
+      best = plan;
+      next = candidate;
+    };
+    const from = counts;
+    for (let at = 0; at < from.length; at += 1) {
+      const here = from[at] ?? 0;
+      const { min = 0, max = 0 } = machines[at] ?? {};
+      const less = Math.max(min, Math.floor(here / 2));
+      for (const count of [here + 1, here - 1, Math.min(max, 2 * here + 1), less]) {
+        consider(from.map((each, other) => (other === at ? count : each)));
+      }
+      for (let other = 0; other < from.length; other += 1) {
+        if (other === at) continue;
+        consider(from.map((each, i) => (i === at ? each + 1 : i === other ? each - 1 : each)));
+        consider(from.map((each, i) => (i === at ? each + 1 : i === other ? min : each)));
+      }
+    }
+    if (next === undefined) return best;
+    counts = next;
+  }
+  return best;
+}
+
+function planWith(problem: PlanProblem, counts: readonly number[]): Plan {
+  const { classes, machines, rules } = problem;
+  const left = new Map(
+    machines.map(({ kind, units }, at) => [
+      kind,
+      usableUnits(units * (counts[at] ?? 0), rules.staffing),
+    ]),
+  );
+  const mix: Mix = { rates: classes.map(({ options }) => options.map(() => 0)), left };
+  serveAll(problem, mix);
+  for (let at = 0; at < upgradesPerClass * classes.length; at += 1)
+    if (!upgrade(problem, mix)) break;
+  for (let at = 0; at < classes.length; at += 1) {
+    if (!swap(problem, mix)) break;
+    while (upgrade(problem, mix));
+  }
+  const shares: PlanShare[] = mix.rates.flatMap((rates, classAt) =>
+    rates.flatMap((rateQps, optionAt) => (rateQps > least ? { classAt, optionAt, rateQps } : [])),
+  );
+  const bought = Object.fromEntries(machines.map(({ kind }, at) => [kind, counts[at] ?? 0]));
+  return { shares, machines: bought, ...valueOf(problem, shares, bought), by: 'greedy' };
+}
+
+/** Those with the fewest ways first; each by what takes the least of what is left of its kind. */
+function serveAll({ classes }: PlanProblem, { rates, left }: Mix): void {
+  const order = classes.map((_, at) => at);
+  order.sort(
+    (a, b) => (classes[a]?.options.length ?? 0) - (classes[b]?.options.length ?? 0) || a - b,
+  );
+  for (const classAt of order) {
+    const { options, rateQps } = classes[classAt] ?? { options: [], rateQps: 0 };
+    let open = rateQps;
+    while (open > least) {
+      let bestAt = -1;
+      let bestShare = Infinity;
+      for (const [at, { kind, unitQps }] of options.entries()) {
+        const there = left.get(kind) ?? 0;
+        if (there <= least) continue;
+        const share = open / unitQps / there;
+        if (share >= bestShare) continue;
+        [bestAt, bestShare] = [at, share];
+      }
+      const option = options[bestAt];
+      if (option === undefined) break;
+      const taken = Math.min(open, (left.get(option.kind) ?? 0) * option.unitQps);
+      move(rates[classAt] ?? [], left, undefined, { at: bestAt, option }, taken);
+      open -= taken;
+    }
+  }
+}
+
+interface At {
+  readonly at: number;
+  readonly option: PlanOption;
+}
+
+function move(
+  rates: number[],
+  left: Map<HardwareKind, number>,
+  from: At | undefined,
+  to: At,
+  rateQps: number,
+): void {
+  if (from !== undefined) {
+    const { kind, unitQps } = from.option;
+    rates[from.at] = (rates[from.at] ?? 0) - rateQps;
+    left.set(kind, (left.get(kind) ?? 0) + rateQps / unitQps);
+  }
+  const { kind, unitQps } = to.option;
+  rates[to.at] = (rates[to.at] ?? 0) + rateQps;
+  left.set(kind, (left.get(kind) ?? 0) - rateQps / unitQps);
+}
+
+/** Of `rateQps` moved from one to the other: how much there is room for. */
+function roomFor(left: ReadonlyMap<HardwareKind, number>, from: PlanOption, to: PlanOption) {
+  const gives = from.kind === to.kind ? 1 / from.unitQps : 0;
+  const needs = 1 / to.unitQps - gives;
+  return needs <= 0 ? Infinity : (left.get(to.kind) ?? 0) / needs;
+}
+
+/** Carries out the move of most worth for the units that it takes; false when none gains. */
+function upgrade({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean {
+  let best: { classAt: number; from: At; to: At; rateQps: number } | undefined;
+  let bestRatio = 0;
+  for (const [classAt, { options }] of classes.entries()) {
+    const mine = rates[classAt] ?? [];
+    for (const [fromAt, from] of options.entries()) {
+      const here = mine[fromAt] ?? 0;
+      if (here <= least) continue;
+      const worth = worthUsd(from, rules);
+      for (const [toAt, to] of options.entries()) {
+        const gain = worthUsd(to, rules) - worth;
+        if (gain <= 1e-15) continue;
+        const gives = from.kind === to.kind ? 1 / from.unitQps : 0;
+        const ratio = gain / Math.max(1e-9, 1 / to.unitQps - gives);
+        if (ratio <= bestRatio) continue;
+        const rateQps = Math.min(here, roomFor(left, from, to));
+        if (rateQps <= least) continue;
+        best = {
+          classAt,
+          from: { at: fromAt, option: from },
+          to: { at: toAt, option: to },
+          rateQps,
+        };
+        bestRatio = ratio;
+      }
+    }
+  }
+  if (best === undefined) return false;
+  move(rates[best.classAt] ?? [], left, best.from, best.to, best.rateQps);
+  return true;
+}
+
+/**
+ * One class gives way on a kind, by a lesser option or another kind, so that another may have a
+ * better one there: carried out when both together gain.
+ */
+function swap({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean {
+  const shares = rates.flatMap((mine, classAt) =>
+    mine.flatMap((rateQps, at) => (rateQps > least ? { classAt, at, rateQps } : [])),
+  );
+  if (shares.length > swapSharesMax) return false;
+  for (const giver of shares) {
+    const giving = classes[giver.classAt]?.options ?? [];
+    const from = giving[giver.at];
+    if (from === undefined) continue;
+    for (const [toAt, to] of giving.entries()) {
+      const frees = 1 / from.unitQps - (to.kind === from.kind ? 1 / to.unitQps : 0);
+      if (toAt === giver.at || frees <= 0) continue;
+      const loss = (worthUsd(from, rules) - worthUsd(to, rules)) / frees;
+      for (const taker of shares) {
+        if (taker.classAt === giver.classAt) continue;
+        const taking = classes[taker.classAt]?.options ?? [];
+        const old = taking[taker.at];
+        if (old === undefined) continue;
+        for (const [newAt, next] of taking.entries()) {
+          const needs = 1 / next.unitQps - (old.kind === next.kind ? 1 / old.unitQps : 0);
+          if (next.kind !== from.kind || needs <= 0) continue;
+          const gain = (worthUsd(next, rules) - worthUsd(old, rules)) / needs;
+          if (gain <= loss * (1 + 1e-6) + 1e-12) continue;
+          const given = Math.min(giver.rateQps, roomFor(left, from, to));
+          const taken = Math.min(taker.rateQps, (given * frees) / needs);
+          const gives = (taken * needs) / frees;
+          if (taken <= least || gives <= least) continue;
+          move(
+            rates[giver.classAt] ?? [],
+            left,
+            { at: giver.at, option: from },
+            { at: toAt, option: to },
+            gives,
+          );
+          move(
+            rates[taker.classAt] ?? [],
+            left,
+            { at: taker.at, option: old },
+            { at: newAt, option: next },
+            taken,
+          );
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}

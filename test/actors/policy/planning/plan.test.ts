@@ -1,0 +1,199 @@
+/** Joint plans: what they buy and mix, that they can be carried out, and where they are put. */
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { assignPlan, type AssignWorker } from '../../../../actors/policy/planning/assign.ts';
+import { planGreedily } from '../../../../actors/policy/planning/greedy.ts';
+import { milpOf, planOf } from '../../../../actors/policy/planning/milp.ts';
+import {
+  defaultPlanRules,
+  faultOf,
+  type PlanClass,
+  type PlanMachines,
+  type PlanOption,
+  type PlanProblem,
+  usableUnits,
+} from '../../../../actors/policy/planning/problem.ts';
+
+const gibibyte = 2 ** 30;
+
+function option(variantId: string, parts: Partial<PlanOption> = {}): PlanOption {
+  return {
+    ...{ variantId, kind: 'cpu', accuracy: 80, unitQps: 50, memoryBytes: gibibyte / 8 },
+    ...{ loadMs: 200, loaded: true },
+    ...parts,
+  };
+}
+
+function machines(parts: Partial<PlanMachines> = {}): PlanMachines {
+  return {
+    ...{ kind: 'cpu', units: 4, memoryBytes: 8 * gibibyte, usdPerHour: 0.2 },
+    ...{ now: 1, min: 1, max: 8 },
+    ...parts,
+  };
+}
+
+function problem(classes: readonly PlanClass[], ...kinds: PlanMachines[]): PlanProblem {
+  return { classes, machines: kinds.length > 0 ? kinds : [machines()], rules: defaultPlanRules };
+}
+
+const fast = option('fast', { accuracy: 75, unitQps: 100 });
+const slow = option('slow', { accuracy: 85, unitQps: 20 });
+const both = [slow, fast];
+const usable = usableUnits(4, defaultPlanRules.staffing);
+
+/** Rate by variant. */
+function ratesOf(of: PlanProblem): Record<string, number> {
+  const rates: Record<string, number> = {};
+  for (const { classAt, optionAt, rateQps } of planGreedily(of).shares) {
+    const { variantId } = of.classes[classAt]!.options[optionAt]!;
+    rates[variantId] = (rates[variantId] ?? 0) + rateQps;
+  }
+  return rates;
+}
+
+describe('the joint plan', () => {
+  it('gives all accuracy that the machines have room for, and buys none for it', () => {
+    const low = problem([{ key: 'k', rateQps: 20, options: both }]);
+    expect(ratesOf(low)).to.deep.equal({ slow: 20 });
+    expect(planGreedily(low).machines).to.deep.equal({ cpu: 1 });
+  });
+
+  it('mixes where the room is not enough for all', () => {
+    const { slow: accurate = 0, fast: quick = 0 } = ratesOf(
+      problem([{ key: 'k', rateQps: 200, options: both }]),
+    );
+    expect(accurate + quick).to.be.closeTo(200, 1e-6);
+    expect(accurate / 20 + quick / 100).to.be.closeTo(usable, 1e-6);
+  });
+
+  it('buys the fewest machines that carry the load', () => {
+    const plan = planGreedily(problem([{ key: 'k', rateQps: 1_000, options: both }]));
+    const count = plan.machines.cpu ?? 0;
+    expect(100 * usableUnits(4 * count, defaultPlanRules.staffing)).to.be.above(1_000);
+    expect(100 * usableUnits(4 * (count - 1), defaultPlanRules.staffing)).to.be.below(1_000);
+    expect(plan.unservedQps).to.equal(0);
+  });
+
+  it('gives machines up when nothing needs them, never below the least', () => {
+    const plan = planGreedily(
+      problem([{ key: 'k', rateQps: 5, options: both }], machines({ now: 6, min: 2 })),
+    );
+    expect(plan.machines).to.deep.equal({ cpu: 2 });
+  });
+
+  it('takes the kind of hardware that costs less for the load', () => {
+    const gpu = option('gpu', { kind: 'cuda', accuracy: 85, unitQps: 3_000 });
+    const kinds = [
+      machines({ min: 0, now: 0, max: 30 }),
+      machines({ kind: 'cuda', units: 1, usdPerHour: 3, min: 0, now: 0 }),
+    ];
+    const machinesAt = (rateQps: number): unknown =>
+      planGreedily(problem([{ key: 'k', rateQps, options: [gpu, ...both] }], ...kinds)).machines;
+    expect(machinesAt(100)).to.deep.equal({ cpu: 1, cuda: 0 });
+    const { cpu = 0, cuda = 0 } = machinesAt(10_000) as Record<string, number>;
+    expect(0.2 * cpu + 3 * cuda).to.be.below(0.2 * 28);
+  });
+
+  it('leaves unserved what there is no machine for, and says how much', () => {
+    const plan = planGreedily(
+      problem([{ key: 'k', rateQps: 1_000, options: [fast] }], machines({ max: 1 })),
+    );
+    expect(plan.unservedQps).to.be.closeTo(1_000 - 100 * usable, 1e-6);
+  });
+
+  it('trades between classes where one gains more than the other loses', () => {
+    const steep = [option('a1', { accuracy: 90, unitQps: 25 }), option('a0', { accuracy: 50 })];
+    const flat = [option('b1', { accuracy: 76, unitQps: 25 }), option('b0', { accuracy: 75 })];
+    const rates = ratesOf(
+      problem([
+        { key: 'flat', rateQps: 40, options: flat },
+        { key: 'steep', rateQps: 40, options: steep },
+      ]),
+    );
+    expect(rates['a1']).to.be.closeTo(40, 1e-6);
+    expect(rates['b1']).to.be.within(30, 39);
+  });
+
+  const anyProblem = fc
+    .record({
+      classes: fc.array(
+        fc.record({
+          rateQps: fc.integer({ min: 1, max: 500 }),
+          options: fc.array(
+            fc.record({
+              accuracy: fc.integer({ min: 50, max: 95 }),
+              unitQps: fc.integer({ min: 1, max: 200 }),
+              kind: fc.constantFrom('cpu' as const, 'cuda' as const),
+              loaded: fc.boolean(),
+            }),
+            { minLength: 1, maxLength: 5 },
+          ),
+        }),
+        { maxLength: 5 },
+      ),
+      cpus: fc.nat(5),
+      gpus: fc.nat(2),
+    })
+    .map(({ classes, cpus, gpus }) =>
+      problem(
+        classes.map(({ rateQps, options }, k) => ({
+          ...{ key: `k${k}`, rateQps },
+          options: options.map((parts, o) => option(`v${k}-${o}`, parts)),
+        })),
+        machines({ now: cpus, min: 0, max: 6 }),
+        machines({ kind: 'cuda', units: 1, usdPerHour: 1, now: gpus, min: 0, max: 3 }),
+      ),
+    );
+
+  it('can be carried out, whatever it is asked, and is the same for the same', () => {
+    fc.assert(
+      fc.property(anyProblem, (asked) => {
+        const plan = planGreedily(asked);
+        expect(faultOf(asked, plan)).to.equal(undefined);
+        expect(planGreedily(asked)).to.deep.equal(plan);
+      }),
+    );
+  });
+
+  it('never puts more on a worker than its memory holds', () => {
+    fc.assert(
+      fc.property(anyProblem, fc.integer({ min: 1, max: 8 }), (asked, eighths) => {
+        const workers: AssignWorker[] = ['a', 'b', 'c'].map((id) => ({
+          ...{ id, kind: id === 'c' ? 'cuda' : 'cpu', units: 4, loaded: {} },
+          memoryBytes: (eighths * gibibyte) / 4,
+        }));
+        const assignment = assignPlan(asked, planGreedily(asked), workers);
+        for (const counts of Object.values(assignment)) {
+          const held = Object.values(counts).reduce((sum, count) => sum + count, 0);
+          expect((held * gibibyte) / 8).to.be.at.most((eighths * gibibyte) / 4);
+        }
+      }),
+    );
+  });
+
+  it('keeps what is loaded where it is', () => {
+    const asked = problem([{ key: 'k', rateQps: 20, options: [slow] }]);
+    const on = (loaded: AssignWorker['loaded'], id: string): AssignWorker => ({
+      ...{ id, kind: 'cpu', units: 4, memoryBytes: 8 * gibibyte, loaded },
+    });
+    const plan = planGreedily(asked);
+    const { a, b } = assignPlan(asked, plan, [on({}, 'a'), on({ slow: 2 }, 'b')]);
+    expect(b!['slow']).to.be.at.least(2);
+    expect((a!['slow'] ?? 0) + b!['slow']!).to.be.below(5);
+  });
+
+  it('is written as a program that a solver reads, and read from its columns', () => {
+    const asked = problem([{ key: 'k', rateQps: 20, options: both }]);
+    const text = milpOf(asked, planGreedily(asked));
+    expect(text).to.contain(' d0: r0 + z0_0 + z0_1 = 20');
+    expect(text).to.contain(' 1 <= m_cpu <= 8');
+    expect(text).to.match(/General\n m_cpu\nEnd\n$/);
+    const values: Record<string, number> = { z0_0: 20, m_cpu: 1 };
+    const plan = planOf(asked, (column) => values[column] ?? 0);
+    expect(plan.shares).to.deep.equal([{ classAt: 0, optionAt: 0, rateQps: 20 }]);
+    expect(faultOf(asked, plan)).to.equal(undefined);
+    expect(faultOf(asked, { ...plan, machines: { cpu: 0 } })).to.match(/not allowed/);
+  });
+});
