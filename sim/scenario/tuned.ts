@@ -50,7 +50,8 @@ function asTuned(scenario: Scenario): Scenario {
     }
     const wanted = Math.ceil(units / group.units);
     const isElastic = group.min < group.count || group.max > group.count;
-    const count = isElastic ? Math.min(group.max, Math.max(1, group.min, wanted)) : group.count;
+    // Of a kind that nothing was chosen for nobody would pay for a machine.
+    const count = isElastic ? Math.min(group.max, Math.max(group.min, wanted)) : group.count;
     return { ...group, count, min: count, max: count };
   });
   const preload: Record<string, number> = {};
@@ -63,11 +64,15 @@ function asTuned(scenario: Scenario): Scenario {
   return { ...scenario, fleet, preload };
 }
 
-function peakOf({ durationS, seed }: Scenario, { shape }: Stream, index: number): number {
+function peakOf(
+  { durationS, seed, loadFactor }: Scenario,
+  { shape }: Stream,
+  index: number,
+): number {
   const rate = rateOf(shape, durationS * 1_000, seed + index);
   const rates = Array.from({ length: Math.ceil(durationS) }, (_, second) => rate(second * 1_000));
   rates.sort((a, b) => a - b);
-  return rates[Math.floor(quantile * (rates.length - 1))] ?? 0;
+  return loadFactor * (rates[Math.floor(quantile * (rates.length - 1))] ?? 0);
 }
 
 /** What the stream's queries name, and how large a share of them. */
