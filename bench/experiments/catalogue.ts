@@ -81,8 +81,8 @@ export const experiments: readonly Experiment[] = [
     title: '1. Production workload',
     about:
       'A Twitter-like load over 22 architectures, the first asked for most often (Zipf), each ' +
-      'query within 500 ms. Machines are rented as the policy asks; static policies have what the ' +
-      'busiest minute needs.',
+      'query within 500 ms. Machines are rented as the policy asks; static policies have, from the ' +
+      'start, what an owner who knows the load would give them (`sim/scenario/tuned.ts`).',
     paper:
       'Throughput 1.3 times that of SM+ and 1.1 times that of Clipper+, 1.6 times fewer ' +
       'violations, cost lower by up to 21.6 times (8.5 on average).',
@@ -170,7 +170,8 @@ export const experiments: readonly Experiment[] = [
     title: '3. Sharing a GPU',
     about:
       'A large model (Inception-ResNet-v2, 80 % of the queries) and a small one (MobileNet-v2) on ' +
-      'one GPU, at 100 to 800 queries/s; a second may be rented, the static ones have two.',
+      'one GPU, at 100 to 800 queries/s; a second may be rented, Clipper+ has from the start what ' +
+      'the load needs.',
     paper:
       'At low load sharing costs nothing; at high load it hurts the small model most; INFaaS adds a ' +
       'GPU only then, and is 10 % cheaper than Clipper+.',
@@ -192,12 +193,13 @@ export const experiments: readonly Experiment[] = [
     ],
     claims: [
       {
-        text: 'at 100/s one GPU serves both with under 1 % violations, at about half the cost of two',
-        contenders: ['ours', 'clipper-plus'],
-        cases: ['100/s'],
+        text: 'at 100/s one GPU serves both with under 1 % violations, and at 800/s ours adds one',
+        contenders: ['ours'],
+        cases: ['100/s', '800/s'],
         holds: (mean) =>
           mean('100/s', 'ours', 'violations') < 1 &&
-          mean('100/s', 'ours', 'cost') <= 0.55 * mean('100/s', 'clipper-plus', 'cost'),
+          mean('100/s', 'ours', 'workers') < 1.1 &&
+          mean('800/s', 'ours', 'workers') > 1.9,
       },
     ],
   },

@@ -13,7 +13,6 @@ import {
   selectionPolicies,
   type SelectionPolicyName,
 } from '../../actors/policy/selection/index.ts';
-import type { ScenarioReport } from '../../sim/scenario/report.ts';
 import { root } from '../processes.ts';
 import { experiments } from './catalogue.ts';
 import { changedCells, mainCells, seedsOf } from './cells.ts';
@@ -22,7 +21,7 @@ import { dotChart } from './dot-chart.ts';
 import { type GapFigures, measureGaps } from './exact-gap.ts';
 import { type Cell, type Experiment } from './experiment.ts';
 import { readKept, writeKept } from './kept.ts';
-import { resultsOf } from './pool.ts';
+import { type Kept, resultsOf } from './pool.ts';
 import { summarise } from './summary.ts';
 import { type Reported, reportOf } from './write-report.ts';
 
@@ -96,7 +95,7 @@ async function run(
   experiment: Experiment,
   stage: Stage,
   options: Options,
-): Promise<ReadonlyMap<Cell, ScenarioReport>> {
+): Promise<ReadonlyMap<Cell, Kept>> {
   const { folder, jobs, kept, seeds, constantSeeds, again } = options;
   const startedMs = performance.now();
   const cells =
@@ -104,7 +103,7 @@ async function run(
       ? mainCells(experiment, seedsOf(seeds))
       : changedCells(experiment, seedsOf(constantSeeds));
   return resultsOf(cells, {
-    ...{ folder, jobs, onlyKept: kept, again },
+    ...{ folder, jobs, onlyKept: kept, again, commit: commit() },
     onProgress: (done, of, { caseId, contender, seed }, tookS) => {
       const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
       const cell = `${caseId} ${contender} seed ${String(seed)}, ${tookS.toFixed(1)} s`;
@@ -116,13 +115,14 @@ async function run(
 /** All as they stand first: what is changed takes longest, and matters to claims alone. */
 async function runAll(options: Options): Promise<Reported[]> {
   const chosen = experiments.filter(({ id }) => id.includes(options.only));
-  const main: ReadonlyMap<Cell, ScenarioReport>[] = [];
+  const main: ReadonlyMap<Cell, Kept>[] = [];
   for (const experiment of chosen) main.push(await run(experiment, 'main', options));
   const reported: Reported[] = [];
   for (const [at, experiment] of chosen.entries()) {
     const changed = await run(experiment, 'changed', options);
     const summary = summarise(experiment, main[at] ?? new Map(), changed);
-    reported.push({ experiment, summary });
+    const runs = [...(main[at]?.values() ?? []), ...changed.values()];
+    reported.push({ experiment, summary, commits: runs.map((each) => each.commit ?? 'unknown') });
   }
   return reported;
 }
@@ -138,7 +138,7 @@ function decisionTimes(options: Options): readonly DecisionTimes[] | undefined {
 }
 
 async function gapFigures(options: Options): Promise<readonly GapFigures[] | undefined> {
-  const path = join(options.folder, 'exact.json');
+  const path = join(options.folder, `exact-${String(options.seeds)}.json`);
   const there = readKept(path) as readonly GapFigures[] | undefined;
   if (there !== undefined || options.kept) return there;
   const gaps = await measureGaps([10, 50, 100], options.seeds, (architectures, draw) => {
@@ -163,7 +163,6 @@ async function main(): Promise<void> {
     seeds: options.seeds,
     changedSeeds: options.constantSeeds,
     machine: `${cpus()[0]?.model ?? 'unknown CPU'}, ${String(availableParallelism())} cores`,
-    commit: commit(),
     date: new Date().toISOString().slice(0, 10),
   });
   if (options.only === '') write(reported, text);

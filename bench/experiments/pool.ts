@@ -14,11 +14,17 @@ import type { Order } from './run-cells.ts';
 export interface PoolOptions {
   readonly folder: string;
   readonly jobs: number;
+  /** What runs now: written beside each result, for results are kept longer than code. */
+  readonly commit: string;
   /** Nothing is run; what is not there is left out. */
   readonly onlyKept: boolean;
   /** A contender whose results are not to be taken from before. */
   readonly again: string | undefined;
   readonly onProgress: (done: number, of: number, cell: Cell, tookS: number) => void;
+}
+
+export interface Kept extends ScenarioReport {
+  readonly commit?: string;
 }
 
 export function scenarioFile(scenario: string): string {
@@ -29,8 +35,8 @@ export function scenarioFile(scenario: string): string {
 export async function resultsOf(
   cells: readonly Cell[],
   options: PoolOptions,
-): Promise<ReadonlyMap<Cell, ScenarioReport>> {
-  const results = new Map<Cell, ScenarioReport>();
+): Promise<ReadonlyMap<Cell, Kept>> {
+  const results = new Map<Cell, Kept>();
   const pathOf = (cell: Cell): string => {
     const text = readFileSync(scenarioFile(cell.scenario), 'utf8');
     return join(options.folder, keyOf(cell, text));
@@ -38,7 +44,7 @@ export async function resultsOf(
   const missing: Cell[] = [];
   for (const cell of cells) {
     const isFresh = cell.contender === options.again;
-    const kept = isFresh ? undefined : (readKept(pathOf(cell)) as ScenarioReport | undefined);
+    const kept = isFresh ? undefined : (readKept(pathOf(cell)) as Kept | undefined);
     if (kept === undefined) missing.push(cell);
     else results.set(cell, kept);
   }
@@ -48,8 +54,8 @@ export async function resultsOf(
   const runNext = async (worker: Worker): Promise<void> => {
     for (let cell = missing.shift(); cell !== undefined; cell = missing.shift()) {
       const { report, tookS } = await run(worker, cell);
-      writeKept(pathOf(cell), report);
-      results.set(cell, report);
+      writeKept(pathOf(cell), { ...report, commit: options.commit } satisfies Kept);
+      results.set(cell, { ...report, commit: options.commit });
       done += 1;
       options.onProgress(done, wanted, cell, tookS);
     }

@@ -8,13 +8,14 @@ import type { ClaimOutcome, Row, Summary } from './summary.ts';
 export interface Reported {
   readonly experiment: Experiment;
   readonly summary: Summary;
+  /** Of each run. */
+  readonly commits: readonly string[];
 }
 
 export interface ReportFacts {
   readonly seeds: number;
   readonly changedSeeds: number;
   readonly machine: string;
-  readonly commit: string;
   readonly date: string;
 }
 
@@ -35,7 +36,7 @@ export function reportOf(
     'Policies were tuned on seeds 1 to 99, and with them other days of load; these are seeds from',
     `1001. Claims were tried again on ${String(facts.changedSeeds)} seeds with every modelled`,
     'constant (`sim/profiles/modelled.ts`) halved and doubled, one at a time: what does not survive',
-    `is not claimed. ${facts.machine}; commit ${facts.commit}; ${facts.date}.`,
+    `is not claimed. ${facts.machine}; ${facts.date}; runs of commit ${commitsOf(reported)}.`,
     '',
     'The paper is INFaaS, USENIX ATC’21 (Romero, Li, Yadwadkar, Kozyrakis). Costs are of machines, at',
     'the on-demand prices of its time: $0.384/h for 8 cores, $0.584/h for an Inferentia chip, $3.06/h',
@@ -45,6 +46,14 @@ export function reportOf(
     ...(overhead === undefined ? [] : overheadSection(overhead)),
     ...(gaps === undefined ? [] : gapSection(gaps)),
   ].join('\n');
+}
+
+function commitsOf(reported: readonly Reported[]): string {
+  const counts = new Map<string, number>();
+  for (const commit of reported.flatMap(({ commits }) => commits)) {
+    counts.set(commit, (counts.get(commit) ?? 0) + 1);
+  }
+  return [...counts].map(([commit, count]) => `${commit} (${String(count)})`).join(', ');
 }
 
 function sectionOf(experiment: Experiment, summary: Summary): string[] {

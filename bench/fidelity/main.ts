@@ -55,6 +55,7 @@ const { values } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
+const hopMaxMs = 20;
 const chosen = workloads.filter(({ id }) => id.includes(values.only));
 
 interface Round {
@@ -94,6 +95,11 @@ function scenarioFile(
   return file;
 }
 
+/** Queries that waited for one another, on a machine that others fill, calibrate nothing. */
+function isUsable({ hopMs, noise }: Calibration): boolean {
+  return hopMs < hopMaxMs && noise.every((factor) => Number.isFinite(factor));
+}
+
 async function playRound(
   system: RealSystem,
   variants: readonly Variant[],
@@ -104,14 +110,14 @@ async function playRound(
   if (missing.length === 0) return;
   const profiled = variants.find(({ id }) => id === models[0]);
   if (profiled === undefined) throw new Error(`${models[0] ?? ''} has no profile`);
+  // Anew each round, for what others do on the machine changes.
+  const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
+  const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
+  if (!isUsable(measured)) {
+    say(`round ${String(round)}: the machine is too busy to calibrate; left out`);
+    return;
+  }
   for (const workload of missing) {
-    // Just before each, for what others do on the machine changes.
-    const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
-    const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
-    if (measured.noise.some((factor) => !Number.isFinite(factor))) {
-      say(`round ${String(round)}, ${workload.id}: the machine is too busy to calibrate; left out`);
-      continue;
-    }
     const scenario = readScenario(scenarioFile(workload, variants, round, measured));
     const real = figuresOf(await system.play(scenario), durationS);
     const { latencyMs, goodputQps, violations, batchMean } = runScenario(scenario);

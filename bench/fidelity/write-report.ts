@@ -32,7 +32,7 @@ export function reportOf(
     `${String(durationS)} s a repeat. Compared are latencies from a query’s arrival at the gateway to`,
     'its answer there.',
     '',
-    'Just before each repeat eight seconds of a light, even load tell the simulator two things: the',
+    'Before each round eight seconds of a light, even load tell the simulator two things: the',
     'time a query takes beside its batch, and by what factors batches differ from the profile, as',
     'quantiles. No workload below is used for that. A mean agrees when it differs by at most 10 %',
     '(violations: 5 points) or by half of the spread of the real repeats, whichever is more.',

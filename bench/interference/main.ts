@@ -69,7 +69,7 @@ async function openEngine(
   const next = async (): Promise<string> => {
     const line = await lines.next();
     if (line.done === true) throw new Error(`the engine of ${name} ended`);
-    return String(line.value);
+    return line.value;
   };
   await next();
   return {

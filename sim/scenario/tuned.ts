@@ -50,7 +50,8 @@ function asTuned(scenario: Scenario): Scenario {
     }
     const wanted = Math.ceil(units / group.units);
     const isElastic = group.min < group.count || group.max > group.count;
-    const count = isElastic ? Math.min(group.max, Math.max(1, group.min, wanted)) : group.count;
+    // Of a kind that nothing was chosen for nobody would pay for a machine.
+    const count = isElastic ? Math.min(group.max, Math.max(group.min, wanted)) : group.count;
     return { ...group, count, min: count, max: count };
   });
   const preload: Record<string, number> = {};

@@ -71,6 +71,19 @@ describe('the modelled engine', () => {
     });
   });
 
+  it('draws the noise of batches, and of batches alone, from the quantiles it is given', () => {
+    const stage = new EngineStage({ noise: [1, 2, 4] }).load('a').until(100);
+    const times = Array.from({ length: 400 }, (_, at) => {
+      stage.runBatch('a', at).until(200 + 100 * at);
+      const ran = stage.last.at(-1);
+      return ran?.type === 'instance.batch-ran' ? ran.inferMs : NaN;
+    }).sort((a, b) => a - b);
+    expect(stage.events[0]).to.equal('100 variant-loaded');
+    expect(times[0]).to.be.within(10, 10.5);
+    expect(times[200]).to.be.within(18, 22);
+    expect(times[399]).to.be.within(39, 40);
+  });
+
   it('is slower by its slowdown and varies by its spread, the same for the same seed', () => {
     const times = (seed: number): string[] =>
       new EngineStage({ slowdown: 2, spread: 0.5, random: seededRandom(seed) })
