@@ -49,7 +49,7 @@ export function* registrationScript(
     sourceDigest: read.sourceDigest,
     complete: false,
     variants: begun?.variants ?? [],
-    refused: [],
+    refused: begun?.refused ?? [],
   };
   family = withVariant(family, source.variant);
   let nowMs = yield* record(family, 'serving', source.variant.id);
@@ -62,6 +62,7 @@ export function* registrationScript(
     const stage = { done: at + 1, total: read.candidates.length };
     const id = `${manifest.architecture}-${candidate}`;
     if (family.variants.some((variant) => variant.id === id)) continue;
+    if (family.refused.some(({ name }) => name === id)) continue;
     family = yield* maker.tryCandidate(family, candidate, { ...stage, left }, registry);
   }
   family = withoutDominated({ ...family, complete: true }, source.variant.id);

@@ -143,6 +143,24 @@ describe('a registration', () => {
     expect(other.stored()).to.include({ version: 4, sourceDigest: 'xyz' });
   });
 
+  it('goes on where it was interrupted: neither makes nor judges anything twice', () => {
+    const ours = { architecture: 'ours', task: 't', dataset: 'd' };
+    const made = ['ours-fp32', 'ours-int8-static'].map((id) => variantOf(id, ours));
+    const families = gatherFamilies([], made).map((family) => {
+      const refused = [{ name: 'ours-fp32-all', reason: 'dominated' }];
+      return { ...family, sourceDigest: 'abc', complete: false, refused };
+    });
+    const stage = new Stage(families).register();
+    stage.first(['int8-static', 'fp32-all', 'int4-weights']);
+    stage.stored();
+    stage.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
+    stage.step('make', { error: 'it has no Gemm, MatMul' });
+    expect(stage.stored().refused.map(({ name }) => name)).to.deep.equal([
+      'ours-fp32-all',
+      'ours-int4-weights',
+    ]);
+  });
+
   it('is refused to whoever may not, while another is under way, and over the limit', () => {
     const reader = { name: 'reader', tenant: 'default', mayRegister: false };
     const stage = new Stage().register('ours', reader);
