@@ -120,6 +120,7 @@ const hardware = z.array(
     units: z.number(),
     memoryBytes: z.number(),
     costUsdPerUnitHour: z.number(),
+    machine: optionalText,
   }),
 );
 
@@ -147,6 +148,7 @@ const fleetSchemas = [
         memoryBytes: z.number(),
         unitsUsed: z.number(),
         hardware: hardwareKind,
+        machine: optionalText,
       }),
     ),
   }),
@@ -156,6 +158,7 @@ const fleetSchemas = [
     workerId: z.string(),
     variantId: z.string(),
     hardware: hardwareKind,
+    machine: optionalText,
     memoryBytes: z.number(),
     instanceId: optionalText,
   }),

@@ -17,6 +17,7 @@ export interface FleetInstance {
   /** Units of hardware that its load keeps busy. */
   readonly unitsUsed: number;
   readonly hardware: HardwareKind;
+  readonly machine?: string | undefined;
 }
 
 /** The hardware wanted of a new worker. */
@@ -75,6 +76,8 @@ export type FleetMessage =
       readonly workerId: WorkerId;
       readonly variantId: VariantId;
       readonly hardware: HardwareKind;
+      /** The machine type that alone may run it. */
+      readonly machine?: string | undefined;
       readonly memoryBytes: number;
       /** The one that is to move; undefined: one more is wanted. */
       readonly instanceId: InstanceId | undefined;

@@ -10,6 +10,7 @@
  */
 
 import { type Family, type RefusedVariant, withVariant } from '../domain/family.ts';
+import type { ModelManifest } from '../domain/manifest.ts';
 import type { Variant } from '../domain/variant.ts';
 import { badManifest } from './check-manifest.ts';
 import { objectionTo } from './check-variant.ts';
@@ -66,9 +67,21 @@ export function* registrationScript(
     family = yield* maker.tryCandidate(family, candidate, { ...stage, left }, registry);
   }
   family = withoutDominated({ ...family, complete: true }, source.variant.id);
-  family = { ...family, refused: [...read.notPlanned.map(named(family)), ...family.refused] };
+  const notMade = [...threadsNotMade(manifest), ...read.notPlanned].map(named(family));
+  family = { ...family, refused: [...notMade, ...family.refused] };
   nowMs = yield* record(family, 'recording');
   return { family, changed: true, servingMs };
+}
+
+/** Told, so that nobody waits for them. */
+function threadsNotMade({ generate }: ModelManifest): RefusedVariant[] {
+  const asked = (generate?.threads ?? []).filter((threads) => threads !== 1);
+  return asked.map((threads) => ({
+    name: `${threads}-threads`,
+    reason:
+      'threads are a setting of instances and not a variant, and every instance runs on one ' +
+      'thread: more of them are more instances',
+  }));
 }
 
 function named({ architecture }: Family): (refused: RefusedVariant) => RefusedVariant {

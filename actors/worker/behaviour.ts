@@ -9,6 +9,7 @@ import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
 import { tellDecision } from '../domain/decision.ts';
+import { runsOn } from '../domain/hardware.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
@@ -275,7 +276,9 @@ function sendReport(working: Working, ctx: Context): void {
 function tellAutoscaler(working: Working, ctx: Context): void {
   const { autoscaler, options, report, loads, instances } = working;
   const [kind] = options.hardware;
-  working.variantList ??= [...working.variants.values()];
+  working.variantList ??= [...working.variants.values()].filter((variant) =>
+    options.hardware.some((hardware) => runsOn(hardware, variant)),
+  );
   const moving = movingOf(working);
   const seenInstances: ScalingInstance[] = [];
   for (const { id, variantId, state, slowdown, queued } of report?.instances ?? []) {

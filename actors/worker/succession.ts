@@ -139,6 +139,7 @@ function askElsewhere(
     workerId: id,
     variantId,
     hardware: variant.hardware,
+    machine: variant.machine,
     memoryBytes: variant.profile.memoryBytes,
     instanceId,
   });
@@ -174,9 +175,10 @@ export function reportToFleet(working: Working, ctx: Context): void {
     instances: report.instances.flatMap(({ id, variantId, state, rateQps }) => {
       const variant = instances.get(id)?.variant;
       if (variant === undefined) return [];
-      const { profile, batchMax, hardware } = variant;
+      const { profile, batchMax, hardware, machine } = variant;
       const unitsUsed = rateQps / Math.max(1e-9, saturationQps(profile, batchMax));
-      return [{ variantId, state, memoryBytes: profile.memoryBytes, unitsUsed, hardware }];
+      const { memoryBytes } = profile;
+      return [{ variantId, state, memoryBytes, unitsUsed, hardware, machine }];
     }),
   });
 }

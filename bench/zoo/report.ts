@@ -125,6 +125,7 @@ function familySection(family: Family, { speedups }: ZooFindings): string[] {
   return [
     `## ${family.architecture} (${source.task})`,
     '',
+    ...(family.complete ? [] : ['Its registration has not ended: more may come.', '']),
     '| variant | accuracy % | size | load ms | ms at 1 | at 8 | at 64 | memory | USD/1000 ' +
       '| faster |',
     '|---|--:|--:|--:|--:|--:|--:|--:|--:|---|',

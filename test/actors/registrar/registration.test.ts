@@ -32,10 +32,10 @@ class Stage extends Recording<unknown, RegistrarMessage> {
     this.send({ type: 'registrar.registry-changed', revision: 1, families }).forget();
   }
 
-  register(architecture = 'ours', principal: Principal = localPrincipal): this {
+  register(architecture = 'ours', principal: Principal = localPrincipal, more = {}): this {
     return this.send({
       ...{ type: 'registrar.register-family', requestId: 'r', principal, uploadId: 'upload' },
-      ...{ manifest: { ...manifest, architecture }, replyTo: asker },
+      ...{ manifest: { ...manifest, architecture, ...more }, replyTo: asker },
       options: { generate: true, profile: true },
     });
   }
@@ -141,6 +141,17 @@ describe('a registration', () => {
     other.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
     other.step('keep', { path: '/m', sha256: 'xyz', bytes: 100 });
     expect(other.stored()).to.include({ version: 4, sourceDigest: 'xyz' });
+  });
+
+  it('says of threads that none are made, and why', () => {
+    const generate = { threads: [1, 2] };
+    const stage = new Stage().register('ours', localPrincipal, { generate }).first();
+    stage.stored();
+    stage.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
+    const [refused, ...others] = stage.stored().refused;
+    expect(refused?.name).to.equal('ours-2-threads');
+    expect(refused?.reason).to.match(/every instance runs on one thread/);
+    expect(others).to.deep.equal([]);
   });
 
   it('goes on where it was interrupted: neither makes nor judges anything twice', () => {
