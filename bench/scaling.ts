@@ -4,7 +4,7 @@
  *
  *     node dist/bench/scaling.js ramp|interference|kills [--seconds N] [--out FILE.svg]
  *
- * `ramp`: from 5 % to 150 % of the capacity of one core and back. `interference`: neighbours take
+ * `ramp`: from 5 % to 150 % of the capacity of one core and back. `interference`: a neighbour takes
  * the core of the worker that serves. `kills`: a random worker is killed every 5 s at half load.
  */
 
@@ -71,7 +71,6 @@ const fleet = {
 const config = {
   fleet,
   worker: { scaling, ...(scenario === 'kills' ? { preload: { 'resnet-tta-fp32': 1 } } : {}) },
-  monitor: { rules: { batchesMin: 5 } },
   dispatcher: { selection: 'most-accurate' },
 };
 const nats = ['--nats', server.url];
@@ -157,11 +156,9 @@ function actOn(what: string, nowS: () => number): NodeJS.Timeout | undefined {
   return setTimeout(() => {
     const worker = answered.at(-1)?.worker ?? '';
     const core = coreOf(worker);
-    for (let each = 0; each < 3; each += 1) {
-      const loop = ['-c', core, process.execPath, '-e', 'for (;;);'];
-      neighbours.push(spawn('taskset', loop, { stdio: 'ignore' }));
-    }
-    events.push(`${nowS().toFixed(1)} s: three neighbours on core ${core}, which ${worker} owns`);
+    const loop = ['-c', core, process.execPath, '-e', 'for (;;);'];
+    neighbours.push(spawn('taskset', loop, { stdio: 'ignore' }));
+    events.push(`${nowS().toFixed(1)} s: a neighbour on core ${core}, which ${worker} owns`);
   }, seconds * 300);
 }
 
@@ -231,6 +228,15 @@ function report(): void {
         (name) => ({
           name,
           points: over((s) => s.instances.filter(({ variant }) => variant === name).length),
+        }),
+      ),
+    },
+    {
+      title: 'instances, by state',
+      lines: [...new Set(samples.flatMap((s) => s.instances.map(({ state }) => state)))].map(
+        (name) => ({
+          name,
+          points: over((s) => s.instances.filter(({ state }) => state === name).length),
         }),
       ),
     },

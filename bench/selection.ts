@@ -57,7 +57,7 @@ export function measureSelection(shape: FleetShape): { p50Us: number; p99Us: num
   return { p50Us: percentile(sorted, 0.5), p99Us: percentile(sorted, 0.99) };
 }
 
-function drawQuery(random: Random): QueryView {
+export function drawQuery(random: Random): QueryView {
   return {
     slo: { latencyMs: 10 + 190 * random(), accuracyMin: 50 + 49 * random() },
     onMiss: 'best-effort',
@@ -68,7 +68,7 @@ function drawQuery(random: Random): QueryView {
   };
 }
 
-function buildFleet(shape: FleetShape, random: Random): FleetIndex {
+export function buildFleet(shape: FleetShape, random: Random): FleetIndex {
   const index = new FleetIndex();
   const variants = Array.from({ length: shape.variants }, (_, at) =>
     drawVariant(at, shape, random),

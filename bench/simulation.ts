@@ -75,16 +75,8 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     ...{ name: 'bench', about: '', seed: 1, durationS, warmUpS: 5, gateways: 1, preload: {} },
     fleet: [
       {
-        ...{
-          name: 'cpu',
-          hardware: 'cpu',
-          count: workers,
-          min: workers,
-          max: workers,
-          units: 8,
-          memoryBytes: 32 * 2 ** 30,
-        },
-        ...{ usdPerHour: 0.384, startUpS: 0 },
+        ...{ name: 'cpu', hardware: 'cpu', count: workers, units: 8, memoryBytes: 32 * 2 ** 30 },
+        ...{ usdPerHour: 0.384, startUpS: 0, min: workers, max: workers },
       },
     ],
     variants: architectures.map((architecture) =>
@@ -103,6 +95,6 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     ],
     ...{ incidents: [], policy: 'static', selection: 'cheapest', batching: 'adaptive' },
     ...{ scaling: 'static', fleetPolicy: 'static' },
-    ...{ spread: 0, interference: 0 },
+    ...{ loadFactor: 1, network: 'direct', hopMs: 0.2, spread: 0, interference: 0 },
   };
 }

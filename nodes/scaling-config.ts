@@ -56,6 +56,7 @@ export const fleetConfigSchema = z.strictObject({
       cpu: limits.prefault({}),
       cuda: limits.prefault({}),
       webgpu: limits.prefault({}),
+      inferentia: limits.prefault({}),
     })
     .prefault({}),
   rules: z

@@ -51,7 +51,7 @@ export const adapterSchema = z.object({
   drop: names,
 });
 
-const hardwareKind = z.enum(['cpu', 'cuda', 'webgpu']);
+const hardwareKind = z.enum(['cpu', 'cuda', 'webgpu', 'inferentia']);
 
 export const variantSchema = z.object({
   id: z.string(),

@@ -137,7 +137,7 @@ export class Cell implements Watchable {
     if (!this.#mailbox.offer(lane, message)) {
       return this.#tree.refuse(this, message, 'mailbox-full');
     }
-    if (!this.#queued) this.#wake();
+    if (!this.#queued && this.#status === RUNNING) this.#enqueue();
     return undefined;
   }
 
@@ -154,7 +154,7 @@ export class Cell implements Watchable {
     } finally {
       // Also when the runtime or a port of it is defective and threw: the actor is not wedged.
       this.#queued = false;
-      if (this.#hasWork()) this.#wake();
+      if (this.#hasWork()) this.#enqueue();
     }
     return used === 0 ? 1 : used;
   }
@@ -165,7 +165,10 @@ export class Cell implements Watchable {
   }
 
   #wake(): void {
-    if (this.#queued || !this.#hasWork()) return;
+    if (!this.#queued && this.#hasWork()) this.#enqueue();
+  }
+
+  #enqueue(): void {
     this.#queued = true;
     this.#tree.scheduler.ready(this);
   }

@@ -49,17 +49,30 @@ if ! command -v nats-server >/dev/null; then
   step 'nats-server' install_nats_server
 fi
 step 'packages' npm ci --no-audit --no-fund
-step 'checks' npm run --silent check
 step 'compilation' node scripts/build.js
 
-printf '== tests\n'
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Beside the tests, which wait for processes more than they compute; at the lowest priority.
+folder=$(mktemp -d)
+log=$folder/tests
+checks=$folder/checks
+nice -n 19 npm run --silent check >"$checks" 2>&1 &
+checking=$!
+# All that it started: npm does not pass a signal on.
+trap 'pkill -TERM -P $checking 2>/dev/null || true; rm -rf "$folder"' EXIT
+
+printf '== tests (and, beside them, the checks)\n'
 # Not by npm, which would have the last word when a test fails.
 status=0
 node_modules/.bin/mocha 'test/**/*.test.ts' | tee "$log" || status=$?
 tail -n 1 "$log" | grep -qE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' ||
   fail "the tests ended with $status before they were counted"
+tally=$(tail -n 1 "$log")
+if ! wait "$checking"; then
+  printf '\n== checks\n'
+  cat "$checks"
+  printf '\nthe checks failed, see above; the tests: %s\n' "$tally"
+  fail 'failed: checks (npm run check)'
+fi
 if [ "$status" -ne 0 ]; then
   exit 1
 fi

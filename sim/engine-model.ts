@@ -35,6 +35,11 @@ export interface EngineModelOptions {
   readonly cores: number;
   /** How far a time may be from the predicted one, as a share of it. */
   readonly spread?: number;
+  /**
+   * Besides: by what a batch's time is multiplied, as evenly spaced quantiles, drawn from anew for
+   * each (as measured on real hardware, say). A load is not.
+   */
+  readonly noise?: readonly number[];
   /** How much slower this hardware is than the one profiled. */
   readonly slowdown?: number;
   /** By how much each other batch that runs slows a batch that starts, as a share. */
@@ -211,7 +216,7 @@ export class EngineModel {
     const fault = this.#options.faultOf?.(variant, queries);
     const size = queries.reduce((sum, { batch }) => sum + batch, 0);
     const crowding = 1 + (this.#options.interference ?? 0) * this.#running;
-    const inferMs = crowding * this.#spread(predictBatchMs(variant.profile, size));
+    const inferMs = crowding * this.#noise() * this.#spread(predictBatchMs(variant.profile, size));
     this.#running += 1;
     this.#busyMs += inferMs;
     if (fault === 'hangs' || inferMs > hangMs) {
@@ -249,6 +254,15 @@ export class EngineModel {
   #spread(ms: number): number {
     const { random, spread = 0, slowdown = 1 } = this.#options;
     return ms * slowdown * this.slowness * (1 + spread * (2 * random() - 1));
+  }
+
+  #noise(): number {
+    const { random, noise } = this.#options;
+    if (noise === undefined) return 1;
+    const at = random() * (noise.length - 1);
+    const below = Math.floor(at);
+    const from = noise[below] ?? 1;
+    return from + (at - below) * ((noise[below + 1] ?? from) - from);
   }
 
   #after(delayMs: number, then: () => void): void {

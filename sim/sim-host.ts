@@ -134,7 +134,7 @@ class SimScheduler implements CellScheduler {
   }
 
   runTurn(cell: Cell): void {
-    if (this.frozenMs > 0 && !this.#crashed) {
+    if (this.#thawsAtMs > 0 && this.frozenMs > 0 && !this.#crashed) {
       this.#clock.push(this.frozenMs, cell.attachment as CellTurn);
       return;
     }

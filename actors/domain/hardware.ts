@@ -1,6 +1,7 @@
 /** Kinds of hardware, what a worker has of them, and what they cost. */
 
-export type HardwareKind = 'cpu' | 'cuda' | 'webgpu';
+/** A unit of `inferentia` is a NeuronCore. */
+export type HardwareKind = 'cpu' | 'cuda' | 'webgpu' | 'inferentia';
 
 export interface Hardware {
   readonly kind: HardwareKind;
@@ -35,12 +36,14 @@ export const cpuCoreUsdPerHour = 0.384 / 8;
 
 /**
  * Price of a unit of each kind for an hour, where no worker has told its own: on demand, a core as
- * above, a GPU p3.2xlarge's one V100 ($3.06, the paper's GPU worker).
+ * above, a GPU p3.2xlarge's one V100 ($3.06), a NeuronCore a quarter of an inf1.2xlarge ($0.584):
+ * the paper's workers.
  */
 export const unitUsdPerHour: Readonly<Record<HardwareKind, number>> = {
   cpu: cpuCoreUsdPerHour,
   cuda: 3.06,
   webgpu: 3.06,
+  inferentia: 0.584 / 4,
 };
 
 /** Cost of occupying one unit for `ms` milliseconds, in US dollars. */

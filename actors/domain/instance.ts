@@ -48,7 +48,11 @@ export interface StateRules {
    */
   readonly backlogSetsMs: number;
   readonly backlogClearsMs: number;
-  /** Interfered when slower than this in `interferedWindows` windows running, below saturation. */
+  /**
+   * Interfered when slower than this in `interferedWindows` windows running, below saturation, with
+   * at least `batchesMin` batches in them: a heavy model runs few a second, and all of them count.
+   * One that owes `backlogSetsMs` because it is slow is so after two.
+   */
   readonly slowdownSets: number;
   readonly slowdownClears: number;
   readonly interferedWindows: number;
@@ -71,8 +75,14 @@ export const defaultStateRules: StateRules = {
 /** State and the evidence gathered so far for leaving it. */
 export interface InstanceCondition {
   readonly state: InstanceState;
-  /** Consecutive windows that spoke for the pending change. */
+  /** Consecutive windows that spoke for the pending change, and the batches in them. */
   readonly windows: number;
+  readonly batches: number;
+}
+
+/** At the beginning of a state there is no evidence for leaving it. */
+export function newlyIn(state: InstanceState): InstanceCondition {
+  return { state, windows: 0, batches: 0 };
 }
 
 /** The next condition after one window. Only the three serving states ever change here. */
@@ -84,28 +94,26 @@ export function observeInstance(
   const load = seen.saturationQps > 0 ? seen.rateQps / seen.saturationQps : 0;
   switch (condition.state) {
     case 'active':
-      if (load >= rules.overloadSets || seen.backlogMs >= rules.backlogSetsMs) {
-        return { state: 'overloaded', windows: 0 };
-      }
-      if (seen.batches < rules.batchesMin || seen.slowdown <= rules.slowdownSets) {
-        return { state: 'active', windows: 0 };
-      }
-      return condition.windows + 1 >= rules.interferedWindows
-        ? { state: 'interfered', windows: 0 }
-        : { state: 'active', windows: condition.windows + 1 };
+      if (load >= rules.overloadSets) return newlyIn('overloaded');
+      return isSlow(seen, rules)
+        ? suspect(condition, seen, rules)
+        : seen.backlogMs >= rules.backlogSetsMs
+          ? newlyIn('overloaded')
+          : seen.batches === 0
+            ? condition
+            : newlyIn('active');
     case 'overloaded':
-      return load < rules.overloadClears && seen.backlogMs < rules.backlogClearsMs
-        ? { state: 'active', windows: 0 }
-        : condition;
+      if (load >= rules.overloadClears) return condition;
+      // What it owes, it owes because something else slows it down.
+      if (isSlow(seen, rules)) return suspect(newlyIn('active'), seen, rules);
+      return seen.backlogMs < rules.backlogClearsMs ? newlyIn('active') : condition;
     case 'interfered':
       // A window without batches speaks for a change: avoided by queries, it would never prove
       // itself.
-      if (seen.batches > 0 && seen.slowdown >= rules.slowdownClears) {
-        return { state: 'interfered', windows: 0 };
-      }
+      if (seen.batches > 0 && seen.slowdown >= rules.slowdownClears) return newlyIn('interfered');
       return condition.windows + 1 >= rules.clearWindows
-        ? { state: 'active', windows: 0 }
-        : { state: 'interfered', windows: condition.windows + 1 };
+        ? newlyIn('active')
+        : { ...condition, windows: condition.windows + 1 };
     case 'loading':
     case 'migrating':
     case 'draining':
@@ -116,3 +124,23 @@ export function observeInstance(
       return assertNever(condition.state);
   }
 }
+
+function isSlow({ batches, slowdown }: InstanceObservation, { slowdownSets }: StateRules): boolean {
+  return batches > 0 && slowdown > slowdownSets;
+}
+
+/** One more slow window of an active instance. */
+function suspect(
+  condition: InstanceCondition,
+  seen: InstanceObservation,
+  rules: StateRules,
+): InstanceCondition {
+  const windows = condition.windows + 1;
+  const batches = condition.batches + seen.batches;
+  const isProven = windows >= rules.interferedWindows && batches >= rules.batchesMin;
+  const isHarmed = windows >= harmedWindows && seen.backlogMs >= rules.backlogSetsMs;
+  return isProven || isHarmed ? newlyIn('interfered') : { state: 'active', windows, batches };
+}
+
+/** A single slow window may be a burst of arrivals, or a pause of the machine. */
+const harmedWindows = 2;

@@ -1,7 +1,8 @@
 /**
  * An instance's queue: by deadline, earliest first, arrival order between equals. A query whose SLO
- * can no longer be met moves behind those that can still be (its deadline becomes its hard bound):
- * otherwise the late ones would make everybody else late.
+ * can no longer be met moves behind those that can still be: otherwise the late ones would make
+ * everybody else late. Not behind all that will ever come, lest a steady flow starves it: it is due
+ * again when half of what was left of its time has passed.
  */
 
 import type { RunQuery } from '../worker/protocol.ts';
@@ -9,7 +10,7 @@ import type { RunQuery } from '../worker/protocol.ts';
 export interface Waiting {
   readonly query: RunQuery;
   readonly arrivedMs: number;
-  /** Orders the queue: the SLO's deadline while it can be met, then the hard bound. */
+  /** Orders the queue: the SLO's deadline while it can be met, then ever nearer the hard bound. */
   dueMs: number;
   readonly hardDueMs: number;
   readonly size: number;
@@ -64,7 +65,8 @@ export function settleLate(
       dropped ??= [];
       dropped.push(head);
     } else if (head.dueMs < head.hardDueMs) {
-      head.dueMs = head.hardDueMs;
+      const halfMs = nowMs + (head.hardDueMs - nowMs) / 2;
+      head.dueMs = halfMs < nowMs + alone(head.size) ? head.hardDueMs : halfMs;
       insertByDue(queue, head);
     } else {
       // Its hard bound is near: it may still make it, and nothing is gained by waiting.

@@ -13,6 +13,7 @@ import {
   type InstanceCondition,
   type InstanceId,
   isJudged,
+  newlyIn,
   observeInstance,
   type StateRules,
 } from '../domain/instance.ts';
@@ -144,7 +145,7 @@ function observe(
     watched = {
       last: seen,
       lastAtMs: ctx.nowMs,
-      condition: { state: seen.state, windows: 0 },
+      condition: newlyIn(seen.state),
       served: 0,
       finished: 0,
       ratios: [],
@@ -159,7 +160,7 @@ function observe(
   watched.last = seen;
   watched.lastAtMs = ctx.nowMs;
   if (!isJudged(seen.state) || !isJudged(watched.condition.state)) {
-    watched.condition = { state: seen.state, windows: 0 };
+    watched.condition = newlyIn(seen.state);
   }
   watched.served += seen.finished;
   watched.finished += seen.finished;

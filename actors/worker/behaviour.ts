@@ -11,7 +11,7 @@ import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision
 import { tellDecision } from '../domain/decision.ts';
 import { runsOn } from '../domain/hardware.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
-import type { Variant } from '../domain/variant.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
 import { modelAutoscalerSpec } from '../model-autoscaler/behaviour.ts';
 import type { ScalingInstance } from '../policy/scaling/view.ts';
@@ -29,7 +29,15 @@ import {
 import type { WorkerMessage } from './protocol.ts';
 import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
-import type { Context, Loaded, Names, WorkerOptions, Working } from './working.ts';
+import {
+  type Context,
+  type Loaded,
+  type Names,
+  type Registry,
+  registryOf,
+  type WorkerOptions,
+  type Working,
+} from './working.ts';
 
 export type { WorkerConfig, WorkerOptions } from './working.ts';
 
@@ -111,8 +119,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     options,
     monitor,
     autoscaler,
-    variants: new Map(),
-    variantList: undefined,
+    registry: registryOf([]),
     revision: 0,
     instances: new Map(),
     byVariant: new Map(),
@@ -128,6 +135,7 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     report: undefined,
     names,
     draining: false,
+    runnable: undefined,
   };
 }
 
@@ -195,20 +203,30 @@ function takeRegistry(working: Working, message: RegistryChanged, ctx: Context):
     return;
   }
   working.revision = revision;
-  working.variantList = undefined;
-  if (since === undefined) working.variants.clear();
-  for (const id of removed) working.variants.delete(id);
-  for (const variant of variants) working.variants.set(variant.id, variant);
+  working.registry =
+    since === undefined ? registryOf(variants) : changed(working.registry, variants, removed);
+  const { byId } = working.registry;
   for (const variantId of [...working.byVariant.keys()]) {
-    if (!working.variants.has(variantId)) unloadVariant(working, variantId, ctx);
+    if (!byId.has(variantId)) unloadVariant(working, variantId, ctx);
   }
   for (const loaded of [...working.instances.values()]) {
-    const variant = working.variants.get(loaded.variant.id);
+    const variant = byId.get(loaded.variant.id);
     const isNewer = variant !== undefined && variant.file.sha256 !== loaded.variant.file.sha256;
     if (isNewer) renew(working, loaded, variant, ctx);
     else if (variant !== undefined) takeProfile(loaded, variant, ctx);
   }
   loadWanted(working, ctx);
+}
+
+function changed(
+  { byId }: Registry,
+  variants: readonly Variant[],
+  removed: readonly VariantId[],
+): Registry {
+  const after = new Map(byId);
+  for (const id of removed) after.delete(id);
+  for (const variant of variants) after.set(variant.id, variant);
+  return { list: [...after.values()], byId: after };
 }
 
 /** The same model, measured anew. */
@@ -262,7 +280,15 @@ function sendReport(working: Working, ctx: Context): void {
   if (working.report === undefined) return;
   let reclaimableBytes = 0;
   for (const { memoryBytes } of idleInstances(working, ctx.nowMs)) reclaimableBytes += memoryBytes;
-  const report: WorkerReport = { ...working.report, reclaimableBytes };
+  const { workerId, hardware, memoryUsedBytes, utilisation, instances } = working.report;
+  const report: WorkerReport = {
+    workerId,
+    hardware,
+    memoryUsedBytes,
+    utilisation,
+    instances,
+    reclaimableBytes,
+  };
   for (const dispatcher of working.dispatchers) {
     ctx.tell(dispatcher, {
       type: 'dispatcher.worker-reported',
@@ -276,9 +302,6 @@ function sendReport(working: Working, ctx: Context): void {
 function tellAutoscaler(working: Working, ctx: Context): void {
   const { autoscaler, options, report, loads, instances } = working;
   const [kind] = options.hardware;
-  working.variantList ??= [...working.variants.values()].filter((variant) =>
-    options.hardware.some((hardware) => runsOn(hardware, variant)),
-  );
   const moving = movingOf(working);
   const seenInstances: ScalingInstance[] = [];
   for (const { id, variantId, state, slowdown, queued } of report?.instances ?? []) {
@@ -301,9 +324,20 @@ function tellAutoscaler(working: Working, ctx: Context): void {
   ctx.tell(autoscaler, {
     type: 'model-autoscaler.worker-seen',
     memoryFreeBytes: kind === undefined ? 0 : freeBytes(working, kind.kind),
-    variants: working.variantList,
+    variants: runnableHere(working),
     instances: seenInstances,
   });
+}
+
+/** Without those that are made for another type of machine; found once a registry. */
+function runnableHere(working: Working): readonly Variant[] {
+  const { registry, options } = working;
+  if (working.runnable?.of === registry) return working.runnable.list;
+  const isHere = (variant: Variant): boolean =>
+    options.hardware.some((hardware) => runsOn(hardware, variant));
+  const list = registry.list.every(isHere) ? registry.list : registry.list.filter(isHere);
+  working.runnable = { of: registry, list };
+  return list;
 }
 
 const noDemand: ScalingInstance['demand'] = [];

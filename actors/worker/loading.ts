@@ -125,7 +125,7 @@ export function wantNoMore({ options, wanted, byVariant }: Working, variantId: V
 /** Brings every wanted variant to its count, as far as memory and past failures allow. */
 export function loadWanted(working: Working, ctx: Context): void {
   for (const [variantId, count] of [...working.wanted]) {
-    const variant = working.variants.get(variantId);
+    const variant = working.registry.byId.get(variantId);
     if (variant === undefined) continue;
     while ((working.byVariant.get(variantId)?.length ?? 0) < count) {
       const obstacle =

@@ -58,7 +58,7 @@ function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | unde
     ctx.tell(query.replyTo, refusedQuery(options, query, 'unavailable', why, 'lost'));
     return undefined;
   }
-  const variant = working.variants.get(query.variantId);
+  const variant = working.registry.byId.get(query.variantId);
   const away =
     variant === undefined || query.instanceId === undefined
       ? undefined

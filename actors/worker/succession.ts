@@ -33,7 +33,7 @@ export function carryOut(working: Working, actions: readonly ScaleAction[], ctx:
         retire(working, action.instanceId, ctx);
         break;
       case 'replace':
-        succeed(working, action.instanceId, working.variants.get(action.variantId), ctx);
+        succeed(working, action.instanceId, working.registry.byId.get(action.variantId), ctx);
         break;
       case 'migrate':
         succeed(
@@ -131,7 +131,7 @@ function askElsewhere(
   ctx: Context,
 ): void {
   const { fleet, id } = working.options;
-  const variant = working.variants.get(variantId);
+  const variant = working.registry.byId.get(variantId);
   if (fleet === undefined || variant === undefined) return;
   ctx.tell(fleet, {
     type: 'fleet.place-variant',

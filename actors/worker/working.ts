@@ -70,9 +70,7 @@ export interface Working {
   readonly options: WorkerOptions;
   readonly monitor: Ref<MonitorMessage>;
   readonly autoscaler: Ref<ModelAutoscalerMessage>;
-  readonly variants: Map<VariantId, Variant>;
-  /** The same as a list, made when first asked for after a change. */
-  variantList: readonly Variant[] | undefined;
+  registry: Registry;
   /** Of the registry that it knows. */
   revision: number;
   readonly instances: Map<InstanceId, Loaded>;
@@ -98,6 +96,25 @@ export interface Working {
   readonly names: Names;
   /** Its node closes. */
   draining: boolean;
+  /** What of which registry may run here. */
+  runnable: { readonly of: Registry; readonly list: readonly Variant[] } | undefined;
+}
+
+/** The variants that there are; one object until they change. */
+export interface Registry {
+  readonly list: readonly Variant[];
+  readonly byId: ReadonlyMap<VariantId, Variant>;
+}
+
+const registries = new WeakMap<readonly Variant[], Registry>();
+
+/** Made once for a list: workers of one process that are told the same hold the same. */
+export function registryOf(list: readonly Variant[]): Registry {
+  const known = registries.get(list);
+  if (known !== undefined) return known;
+  const registry = { list, byId: new Map(list.map((variant) => [variant.id, variant])) };
+  registries.set(list, registry);
+  return registry;
 }
 
 /** How many instances have been named. */

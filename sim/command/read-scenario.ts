@@ -10,139 +10,27 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
 import type { Variant } from '../../actors/domain/variant.ts';
-import { batchPolicies } from '../../actors/policy/batching/index.ts';
-import { fleetPolicies } from '../../actors/policy/fleet/index.ts';
-import {
-  defaultPolicy,
-  policies,
-  type PolicyName,
-  policyNames,
-} from '../../actors/policy/policies.ts';
-import { scalingPolicies } from '../../actors/policy/scaling/index.ts';
-import { selectionPolicies } from '../../actors/policy/selection/index.ts';
+import { defaultPolicy, policies, type PolicyName } from '../../actors/policy/policies.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
+import { type Modelled, modelledBy } from '../profiles/modelled.ts';
 import { variantOfPoints } from '../profiles/simulated-variant.ts';
-import type { MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
+import type { Incident, MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
 import type { Shape } from '../workloads/shape.ts';
-
-const qps = z.number().min(0).max(1_000_000);
-const seconds = z.number().positive().max(31_536_000);
-const share = z.number().min(0).max(10);
-const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, ".", "-" and "_"');
-
-const memoryUnits: Readonly<Record<string, number>> = { MiB: 2 ** 20, GiB: 2 ** 30 };
-
-/** `4GiB` or `512MiB`. */
-const memory = z.string().transform((text, ctx) => {
-  const match = /^(\d+(?:\.\d+)?)\s*(MiB|GiB)$/.exec(text);
-  const unit = memoryUnits[match?.[2] ?? ''];
-  if (match !== null && unit !== undefined) return Math.round(Number(match[1]) * unit);
-  ctx.addIssue({ code: 'custom', message: `"${text}" is no size; write 512MiB or 4GiB` });
-  return z.NEVER;
-});
-
-const shape = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('constant'), qps }),
-  z.strictObject({ kind: z.literal('ramp'), fromQps: qps, toQps: qps }),
-  z.strictObject({ kind: z.literal('step'), fromQps: qps, toQps: qps, atS: seconds }),
-  z.strictObject({
-    kind: z.literal('on-off'),
-    ...{ onQps: qps, offQps: qps, onS: seconds, offS: seconds },
-  }),
-  z.strictObject({ kind: z.literal('diurnal'), minQps: qps, maxQps: qps, periodS: seconds }),
-  z.strictObject({
-    kind: z.literal('trace'),
-    file: z.string(),
-    stepS: seconds.default(1),
-    scale: z.number().positive().default(1),
-  }),
-  z.strictObject({
-    kind: z.literal('twitter-like'),
-    meanQps: qps,
-    fromS: z.number().min(0).max(86_400).default(0),
-    speed: z.number().positive().max(1_000).default(1),
-  }),
-]);
-
-const arrivals = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('constant') }),
-  z.strictObject({ kind: z.literal('poisson') }),
-  z.strictObject({ kind: z.literal('gamma'), variation: z.number().positive().max(20) }),
-]);
-
-const stream = z.strictObject({
-  shape,
-  arrivals: arrivals.prefault({ kind: 'poisson' }),
-  task: name.optional(),
-  architectures: z.array(name).min(1).optional(),
-  zipf: z.number().min(0).max(5).default(1),
-  latencyMs: z.number().positive().optional(),
-  accuracyMin: z.number().min(0).max(100).optional(),
-  onMiss: z.enum(['best-effort', 'reject']).default('best-effort'),
-  timeoutMs: z.number().positive().max(600_000).default(30_000),
-  tenant: name.default('default'),
-});
-
-const hardware = z.enum(['cpu', 'cuda', 'webgpu']);
-
-const machines = z.strictObject({
-  name,
-  hardware: hardware.default('cpu'),
-  count: z.int().min(0).max(10_000).default(1),
-  /** By default there are as many as there are at the start. */
-  min: z.int().min(0).max(10_000).optional(),
-  max: z.int().min(1).max(10_000).optional(),
-  units: z.int().min(1).max(1_024),
-  memory,
-  usdPerHour: z.number().min(0),
-  startUpS: z.number().min(0).max(3_600).default(25),
-});
-
-const ownVariant = z.strictObject({
-  id: name,
-  architecture: name,
-  task: name,
-  dataset: name.default('simulated'),
-  hardware: hardware.default('cpu'),
-  accuracy: z.number().min(0).max(100),
-  loadMs: z.number().min(0),
-  memory,
-  /** Milliseconds of a batch by its size; the largest is the limit. */
-  latencyMs: z.record(z.string().regex(/^[1-9]\d*$/), z.number().positive()),
-});
-
-const scenarioSchema = z.strictObject({
-  name,
-  about: z.string().default(''),
-  seed: z.int().min(0).default(1),
-  durationS: seconds,
-  warmUpS: z.number().min(0).max(3_600).default(20),
-  gateways: z.int().min(1).max(100).default(1),
-  fleet: z.array(machines).min(1),
-  /** The built-in profiles: which of their architectures. */
-  profiles: z.array(name).optional(),
-  variants: z.array(ownVariant).optional(),
-  preload: z.record(z.string(), z.int().min(1)).default({}),
-  load: z.array(stream).min(1),
-  incidents: z
-    .array(z.strictObject({ atS: seconds, crash: name, backAfterS: seconds.optional() }))
-    .default([]),
-  policy: z.enum(policyNames).optional(),
-  selection: z.enum(Object.keys(selectionPolicies) as [keyof typeof selectionPolicies]).optional(),
-  batching: z.enum(Object.keys(batchPolicies) as [keyof typeof batchPolicies]).optional(),
-  scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
-  fleetPolicy: z.enum(Object.keys(fleetPolicies) as [keyof typeof fleetPolicies]).optional(),
-  spread: share.default(0.05),
-  interference: share.default(0),
-});
-
-type Written = z.infer<typeof scenarioSchema>;
+import {
+  forPolicySchema,
+  type ownVariant,
+  scenarioSchema,
+  type shape,
+  type Written,
+} from './scenario-schema.ts';
 
 /** In place of what the scenario says. */
 export interface Instead {
   readonly seed?: number | undefined;
   readonly policy?: PolicyName | undefined;
+  /** Any other keys, as they would be written. */
+  readonly set?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Throws ConfigInvalid: what is wrong, in which file, at which key. */
@@ -153,9 +41,18 @@ export function readScenario(file: string, instead: Instead = {}): Scenario {
   } catch (error) {
     throw new ConfigInvalid(`cannot read ${file}: ${messageOf(error)}`, file, error);
   }
-  const parsed = scenarioSchema.safeParse(written);
+  const parsed = scenarioSchema.safeParse(changed(written, instead));
   if (!parsed.success) throw new ConfigInvalid(`${file}: ${z.prettifyError(parsed.error)}`, file);
   return scenarioOf(parsed.data, file, instead);
+}
+
+/** What is for the chosen policy alone stands above the rest, and what is asked for above all. */
+function changed(written: unknown, { policy, set }: Instead): unknown {
+  if (typeof written !== 'object' || written === null) return written;
+  const keys = { ...written, ...set } as Readonly<Record<string, unknown>>;
+  const own = forPolicySchema.safeParse(keys['forPolicy']);
+  const name = policy ?? keys['policy'] ?? defaultPolicy;
+  return { ...keys, ...(own.data?.[name as PolicyName] ?? {}), ...set };
 }
 
 function scenarioOf(written: Written, file: string, { seed, policy: other }: Instead): Scenario {
@@ -164,7 +61,8 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
   // A policy asked for by the command is meant whole.
   const parts: Partial<Pick<Written, 'selection' | 'batching' | 'scaling' | 'fleetPolicy'>> =
     other === undefined ? written : {};
-  const variants = [...builtIn(written, file), ...(written.variants ?? []).map(variantOf)];
+  const modelled = modelledBy(written.modelled);
+  const variants = variantsOf(written, file, modelled);
   if (variants.length === 0) {
     throw new ConfigInvalid(`${file}: it has no variants; give profiles or variants`, file);
   }
@@ -172,13 +70,13 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
   return {
     ...written,
     seed: seed ?? written.seed,
-    fleet: written.fleet.map((group) => groupOf(group, file)),
+    fleet: written.fleet.map((group) => groupOf(group, file, modelled)),
     variants,
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
-    incidents: written.incidents.map(({ atS, crash, backAfterS }) => {
-      checkMachine(written, file, crash);
-      return { atS, crash, backAfterS };
-    }),
+    incidents: written.incidents.map((one) => incidentOf(one, written, file)),
+    spread: written.spread * modelled.spread,
+    interference: written.interference * modelled.interference,
+    hopMs: modelled.hopMs,
     policy: name,
     selection: parts.selection ?? policy.selection,
     batching: parts.batching ?? policy.batching,
@@ -188,21 +86,35 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
 }
 
 function groupOf(
-  { memory: memoryBytes, ...group }: z.infer<typeof machines>,
+  { memory: memoryBytes, ...group }: Written['fleet'][number],
   file: string,
+  modelled: Modelled,
 ): MachineGroup {
   const { name: called, count, min = count, max = Math.max(1, count) } = group;
   if (min > count || count > max) {
     const what = `${String(count)} machines is not between ${String(min)} and ${String(max)}`;
     throw new ConfigInvalid(`${file}, fleet, ${called}: ${what}`, file);
   }
-  return { ...group, memoryBytes, min, max };
+  return { ...group, memoryBytes, min, max, startUpS: group.startUpS * modelled.startUp };
+}
+
+function variantsOf(written: Written, file: string, modelled: Modelled): Variant[] {
+  const all = [
+    ...builtIn(written, file, modelled),
+    ...(written.variants ?? []).map((one) => variantOf(one)),
+  ];
+  const only = written.variantsOnly;
+  const unknown = only?.find((id) => !all.some((variant) => variant.id === id));
+  if (unknown !== undefined) {
+    throw new ConfigInvalid(`${file}, variantsOnly: there is no variant "${unknown}"`, file);
+  }
+  return only === undefined ? all : all.filter(({ id }) => only.includes(id));
 }
 
 /** Those that some machine of the fleet can run. */
-function builtIn({ profiles, fleet }: Written, file: string): Variant[] {
+function builtIn({ profiles, fleet }: Written, file: string, modelled: Modelled): Variant[] {
   if (profiles === undefined) return [];
-  const all = imageClassifiers();
+  const all = imageClassifiers(modelled);
   const known = new Set(all.map(({ architecture }) => architecture));
   for (const each of profiles) {
     if (each !== 'all' && !known.has(each)) {
@@ -259,6 +171,28 @@ function streamOf(
     accuracyMin: written.accuracyMin,
   };
 }
+
+function incidentOf(
+  { atS, crash, kill, cut, backAfterS, forS = 0 }: Written['incidents'][number],
+  written: Written,
+  file: string,
+): Incident {
+  if (cut !== undefined) {
+    if (written.network !== 'bus') {
+      throw new ConfigInvalid(`${file}, incidents: only a bus can be cut; say network: bus`, file);
+    }
+    if (cut !== 'bus') checkMachine(written, file, cut);
+    return { kind: 'cut', atS, machine: cut === 'bus' ? undefined : cut, forS };
+  }
+  const machine = crash ?? kill ?? '';
+  checkMachine(written, file, machine);
+  return crash === undefined
+    ? { kind: 'kill', atS, machine, backAfterS: backAfterS ?? processStartS }
+    : { kind: 'crash', atS, machine, backAfterS };
+}
+
+/** What an agent takes to start another worker process where one has died, s. */
+const processStartS = 1;
 
 function checkMachine({ fleet }: Written, file: string, machine: string): void {
   const names = fleet.map((group) => `${group.name}-1 to ${group.name}-${String(group.count)}`);

@@ -1,7 +1,7 @@
 /**
- * 24 image classifiers as variants for CPU and GPU: what scenarios serve that name no
+ * 24 image classifiers as variants for CPU, GPU and Inferentia: what scenarios serve that name no
  * variants of their own. The figures of the table are measured and public; everything else is
- * modelled, and says so beside its constant.
+ * modelled (`modelled.ts`).
  *
  * Source of the table: huggingface/pytorch-image-models, `results/` (Apache-2.0): top-1 accuracy on
  * ImageNet and parameters (`results-imagenet.csv`), milliseconds at batch 1 on an Intel i9-10940X
@@ -9,7 +9,9 @@
  * of hundreds on an RTX 3090 with mixed precision (`…-amp-nchw-pt240-cu124-rtx3090.csv`).
  */
 
+import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
+import { type Modelled, modelledConstants } from './modelled.ts';
 import { simulatedVariant } from './simulated-variant.ts';
 
 /** Model, image side, top-1 %, million parameters, CPU ms at batch 1, GPU samples a second. */
@@ -43,73 +45,97 @@ const measured: readonly (readonly [string, number, number, number, number, numb
 /** Batch limits of the variants made of each, as the paper's generator makes them. */
 const cpuBatches = [1, 4, 8];
 const gpuBatches = [1, 4, 8, 16, 32];
+const neuronBatches = [1, 4, 10];
 
-/**
- * Modelled. On a CPU most of a batch's time grows with it: batch 8 has 1.05 times the throughput
- * of batch 1 (median over 46 ONNX Runtime profiles of Proteus, ASPLOS'24).
- */
-const cpuFixedShare = 0.055;
-/**
- * Modelled. The table's CPU times are of all 14 cores at one query; a batch here runs on one core,
- * which takes so many times as long (batch 1 of a convolutional network does not fill 14 cores).
- */
-const oneCoreSlowdown = 4;
-/**
- * Modelled. A GPU's batch costs a launch besides: about 40 µs a layer group, here 3 ms, of the
- * order of the intercepts in INFaaS' released profiles (2.7 ms for ResNet-50 under TensorRT).
- */
-const gpuFixedMs = 3;
-/** Modelled. Loading: a constant part, and reading and laying out the weights (4 bytes each). */
-const loadFixedMs = { cpu: 150, cuda: 900 } as const;
-const loadMsPerMebibyte = { cpu: 1.5, cuda: 3 } as const;
-/** Modelled. Activations and the runtime's own, beside the weights. */
-const memoryFixedMebibytes = { cpu: 60, cuda: 500 } as const;
-/** Modelled. Dynamic 8-bit weights on a CPU: faster, smaller, a little less accurate. */
-const int8 = { speed: 1.6, size: 0.27, accuracyLost: 0.4 } as const;
+/** Dynamic 8-bit weights, and the scales that go with them, against 32-bit ones. */
+const int8Size = 0.27;
 
 const mebibyte = 1024 * 1024;
 
-/** Every variant, 9 of each architecture: 216. */
-export function imageClassifiers(): Variant[] {
-  return measured.flatMap(([model, side, accuracy, millions, cpuMs, gpuQps]) => {
-    const architecture = model.replace(/\..*$/, '');
-    const mebibytes = (millions * 1e6 * 4) / mebibyte;
-    const common = { architecture, task: 'image-classification', dataset: 'imagenet' };
-    const cpu = (precision: 'fp32' | 'int8', batchMax: number): Variant => {
-      const quantised = precision === 'int8';
-      const perQueryMs = (oneCoreSlowdown * cpuMs) / (quantised ? int8.speed : 1);
-      return simulatedVariant({
-        ...common,
-        id: `${architecture}-${precision}-cpu-b${String(batchMax)}`,
-        ...{ precision, hardware: 'cpu', batchMax },
-        accuracy: accuracy - (quantised ? int8.accuracyLost : 0),
-        ...times('cpu', mebibytes * (quantised ? int8.size : 1)),
-        fixedMs: perQueryMs * cpuFixedShare,
-        perQueryMs: perQueryMs * (1 - cpuFixedShare),
-        measuredOn: `i9-10940X, ${String(side)} px (timm)`,
-      });
-    };
-    const gpu = (batchMax: number): Variant =>
-      simulatedVariant({
-        ...common,
-        id: `${architecture}-amp-cuda-b${String(batchMax)}`,
-        ...{ precision: 'amp', hardware: 'cuda', batchMax, accuracy },
-        ...times('cuda', mebibytes),
-        fixedMs: gpuFixedMs,
-        perQueryMs: 1_000 / gpuQps,
-        measuredOn: `RTX 3090, ${String(side)} px (timm)`,
-      });
-    return [
-      ...cpuBatches.map((batchMax) => cpu('fp32', batchMax)),
-      cpu('int8', 8),
-      ...gpuBatches.map(gpu),
-    ];
+type Measured = (typeof measured)[number];
+
+/** Every variant, 12 of each architecture: 288. */
+export function imageClassifiers(modelled: Modelled = modelledConstants): Variant[] {
+  return measured.flatMap((row) => [
+    ...cpuBatches.map((batchMax) => onCpu(row, 'fp32', batchMax, modelled)),
+    onCpu(row, 'int8', 8, modelled),
+    ...gpuBatches.map((batchMax) => onGpu(row, batchMax, modelled)),
+    ...neuronBatches.map((batchMax) => onNeuronCore(row, batchMax, modelled)),
+  ]);
+}
+
+function onCpu(
+  row: Measured,
+  precision: 'fp32' | 'int8',
+  batchMax: number,
+  modelled: Modelled,
+): Variant {
+  const [, side, accuracy, , cpuMs] = row;
+  const quantised = precision === 'int8';
+  const perQueryMs = (modelled.oneCoreSlowdown * cpuMs) / (quantised ? modelled.int8Speed : 1);
+  return simulatedVariant({
+    ...named(row, precision, 'cpu', batchMax),
+    accuracy: accuracy - (quantised ? modelled.int8AccuracyLost : 0),
+    ...costs(row, 'cpu', quantised ? int8Size : 1, modelled),
+    fixedMs: perQueryMs * modelled.cpuFixedShare,
+    perQueryMs: perQueryMs * (1 - modelled.cpuFixedShare),
+    measuredOn: `i9-10940X, ${String(side)} px (timm)`,
   });
 }
 
-function times(kind: 'cpu' | 'cuda', mebibytes: number) {
+function onGpu(row: Measured, batchMax: number, modelled: Modelled): Variant {
+  const [, side, accuracy, , , gpuQps] = row;
+  return simulatedVariant({
+    ...named(row, 'amp', 'cuda', batchMax),
+    accuracy,
+    ...costs(row, 'cuda', 1, modelled),
+    fixedMs: modelled.gpuFixedMs,
+    perQueryMs: 1_000 / gpuQps,
+    measuredOn: `RTX 3090, ${String(side)} px (timm)`,
+  });
+}
+
+/** A unit is one of the four NeuronCores of a chip. */
+function onNeuronCore(row: Measured, batchMax: number, modelled: Modelled): Variant {
+  const [, side, accuracy, , , gpuQps] = row;
+  return simulatedVariant({
+    ...named(row, 'fp16', 'inferentia', batchMax),
+    accuracy,
+    // 16-bit weights.
+    ...costs(row, 'inferentia', 0.5, modelled),
+    fixedMs: modelled.neuronFixedMs,
+    perQueryMs: 1_000 / (gpuQps * modelled.neuronCoreShare),
+    measuredOn: `modelled on ResNet-50 on inf1 (Neuron), ${String(side)} px`,
+  });
+}
+
+function named([model]: Measured, precision: string, hardware: HardwareKind, batchMax: number) {
+  const architecture = model.replace(/\..*$/, '');
   return {
-    loadMs: loadFixedMs[kind] + loadMsPerMebibyte[kind] * mebibytes,
-    memoryBytes: Math.round((memoryFixedMebibytes[kind] + mebibytes) * mebibyte),
+    id: `${architecture}-${precision}-${hardware}-b${String(batchMax)}`,
+    ...{ architecture, task: 'image-classification', dataset: 'imagenet' },
+    ...{ precision, hardware, batchMax },
+  };
+}
+
+/** @param size Of the weights against 4 bytes a parameter. */
+function costs(
+  [, , , millions]: Measured,
+  kind: 'cpu' | 'cuda' | 'inferentia',
+  size: number,
+  modelled: Modelled,
+) {
+  const mebibytes = (size * millions * 1e6 * 4) / mebibyte;
+  const isCpu = kind === 'cpu';
+  const fixedMs = {
+    cpu: modelled.cpuLoadFixedMs,
+    cuda: modelled.gpuLoadFixedMs,
+    inferentia: modelled.neuronLoadFixedMs,
+  }[kind];
+  const perMebibyte = isCpu ? modelled.cpuLoadMsPerMebibyte : modelled.acceleratorLoadMsPerMebibyte;
+  const beside = isCpu ? modelled.cpuMemoryMebibytes : modelled.acceleratorMemoryMebibytes;
+  return {
+    loadMs: fixedMs + perMebibyte * mebibytes,
+    memoryBytes: Math.round((beside + mebibytes) * mebibyte),
   };
 }

@@ -54,9 +54,11 @@ export class Machines {
         this.#start(group, `${group.name}-${String(at)}`, 0);
       }
     }
-    for (const { atS, crash, backAfterS } of incidents) {
-      this.#schedule(warmUpS + atS, () => {
-        this.#lose(crash, backAfterS);
+    for (const incident of incidents) {
+      this.#schedule(warmUpS + incident.atS, () => {
+        if (incident.kind === 'cut') this.#cutOff(incident.machine, incident.forS);
+        else if (incident.kind === 'kill') this.#kill(incident.machine, incident.backAfterS);
+        else this.#lose(incident.machine, incident.backAfterS);
       });
     }
     this.#report();
@@ -80,24 +82,51 @@ export class Machines {
   #start(group: MachineGroup, name: string, startUpS: number): void {
     this.#groups.set(name, group);
     this.ledger.ordered(name, this.#cluster.nowMs(), group.usdPerHour);
-    const start = (): void => {
-      if (!this.#groups.has(name)) return;
-      const { spread, interference } = this.#scenario;
-      this.#cluster.startWorker({
-        name,
-        hardware: [
-          {
-            kind: group.hardware,
-            units: group.units,
-            memoryBytes: group.memoryBytes,
-            costUsdPerUnitHour: group.usdPerHour / group.units,
-          },
-        ],
-        engine: { spread, interference, answer: () => noOutputs },
+    if (startUpS === 0) this.#startWorker(group, name);
+    else {
+      this.#schedule(startUpS, () => {
+        this.#startWorker(group, name);
       });
-    };
-    if (startUpS === 0) start();
-    else this.#schedule(startUpS, start);
+    }
+  }
+
+  #startWorker(group: MachineGroup, name: string): void {
+    if (!this.#groups.has(name)) return;
+    const { spread, noise, interference } = this.#scenario;
+    this.#cluster.startWorker({
+      name,
+      hardware: [
+        {
+          kind: group.hardware,
+          units: group.units,
+          memoryBytes: group.memoryBytes,
+          costUsdPerUnitHour: group.usdPerHour / group.units,
+        },
+      ],
+      engine: {
+        ...{ spread, interference, answer: () => noOutputs },
+        ...(noise === undefined ? {} : { noise }),
+      },
+    });
+  }
+
+  /** Its worker's process alone: the machine stays, and starts another. */
+  #kill(name: string, backAfterS: number): void {
+    const group = this.#groups.get(name);
+    if (group === undefined) return;
+    this.#cluster.crash(name);
+    this.#schedule(backAfterS, () => {
+      if (!this.#leaving.has(name)) this.#startWorker(group, name);
+    });
+  }
+
+  /** @param machine Undefined: everybody. */
+  #cutOff(machine: string | undefined, forS: number): void {
+    const nodes = [...this.#cluster.nodes()].filter(({ name }) => (machine ?? name) === name);
+    for (const { connection } of nodes) connection?.cut();
+    this.#schedule(forS, () => {
+      for (const { connection } of nodes) connection?.restore();
+    });
   }
 
   #lose(name: string, backAfterS: number | undefined): void {

@@ -1,26 +1,17 @@
-/** Gathers what a run does, query by query and second by second. */
+/** Gathers what a run does, tenant by tenant and second by second. */
 
 import type { QueryAnswer } from '../../actors/domain/query.ts';
 import type { ScenarioReport, Second } from './report.ts';
 import type { Scenario } from './scenario.ts';
+import { Tally } from './tally.ts';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Latencies are counted in buckets this much wider one than the last: within 1 %. */
-const bucketGrowth = 1.01;
-const bucketMinMs = 0.01;
-const logOfGrowth = Math.log(bucketGrowth);
-
 export class Measures {
   private readonly seconds: Writable<Second>[];
-  private readonly latencies: number[] = [];
-  private readonly refusals: Record<string, number> = {};
+  private readonly total = new Tally();
+  private readonly tenants = new Map<string, Tally>();
   private readonly variants: Record<string, number> = {};
-  private asks = 0;
-  private serves = 0;
-  private late = 0;
-  private accuracySum = 0;
-  private batchSum = 0;
   private occupancyUsd = 0;
 
   constructor(durationS: number) {
@@ -30,39 +21,32 @@ export class Measures {
   }
 
   /** @param timeMs Since the end of the warm-up. */
-  asked(timeMs: number): void {
+  asked(timeMs: number, tenant: string): void {
     const second = this.seconds[Math.floor(timeMs / 1_000)];
     if (second === undefined) return;
     second.asked += 1;
-    this.asks += 1;
+    this.total.asked();
+    this.tallyOf(tenant).asked();
   }
 
-  /** A query counts when it was asked after the warm-up, however late its answer. */
-  answered(timeMs: number, answer: QueryAnswer): void {
-    const totalMs = answer.ok ? answer.timing.totalMs : 0;
-    if (timeMs - totalMs < 0) return;
+  /** Of a query that was asked after the warm-up, however late its answer. */
+  answered(timeMs: number, tenant: string, answer: QueryAnswer): void {
     // An answer after the end belongs to the last second.
     const second = this.seconds[Math.min(this.seconds.length - 1, Math.floor(timeMs / 1_000))];
     if (second === undefined) return;
     if (!answer.ok) {
-      const { code } = answer.error;
-      this.refusals[code] = (this.refusals[code] ?? 0) + 1;
       second.violations += 1;
+      this.total.refused(answer.error.code);
+      this.tallyOf(tenant).refused(answer.error.code);
       return;
     }
     const { servedBy, slo, costUsd } = answer;
     second.served += 1;
-    this.serves += 1;
-    if (!slo.met) {
-      this.late += 1;
-      second.violations += 1;
-    }
+    if (!slo.met) second.violations += 1;
+    this.total.served(answer);
+    this.tallyOf(tenant).served(answer);
     this.variants[servedBy.variant] = (this.variants[servedBy.variant] ?? 0) + 1;
-    this.accuracySum += servedBy.accuracy;
-    this.batchSum += servedBy.batchSize;
     this.occupancyUsd += costUsd;
-    const bucket = bucketOf(totalMs);
-    this.latencies[bucket] = (this.latencies[bucket] ?? 0) + 1;
   }
 
   sampled(timeMs: number, fleet: Pick<Second, 'utilisation' | 'instances' | 'workers'>): void {
@@ -72,34 +56,25 @@ export class Measures {
 
   report(scenario: Scenario, machineUsd: number, events: number): ScenarioReport {
     const { name, policy, seed, durationS } = scenario;
-    const { serves, asks, seconds } = this;
-    const refused = Object.values(this.refusals).reduce((sum, count) => sum + count, 0);
+    const { seconds, variants, occupancyUsd } = this;
     const utilisation = seconds.reduce((sum, second) => sum + second.utilisation, 0);
+    const tenants = [...this.tenants].map(([tenant, tally]) => [tenant, tally.report(durationS)]);
     return {
-      ...{ scenario: name, policy, seed, durationS, queries: asks, served: serves },
-      goodputQps: (serves - this.late) / durationS,
-      throughputQps: serves / durationS,
-      violations: asks === 0 ? 0 : (refused + this.late) / asks,
-      refusals: this.refusals,
-      accuracyMean: serves === 0 ? 0 : this.accuracySum / serves,
-      latencyMs: { p50: this.quantile(0.5), p99: this.quantile(0.99) },
-      batchMean: serves === 0 ? 0 : this.batchSum / serves,
+      ...{ scenario: name, policy, seed, durationS },
+      ...this.total.report(durationS),
       utilisation: utilisation / seconds.length,
-      ...{ machineUsd, occupancyUsd: this.occupancyUsd, variants: this.variants, events, seconds },
+      ...{ machineUsd, occupancyUsd, variants },
+      tenants: Object.fromEntries(tenants) as ScenarioReport['tenants'],
+      ...{ events, seconds },
     };
   }
 
-  private quantile(share: number): number {
-    let left = share * this.serves;
-    for (let bucket = 0; bucket < this.latencies.length; bucket += 1) {
-      left -= this.latencies[bucket] ?? 0;
-      if (left <= 0 && this.serves > 0) return bucketMinMs * bucketGrowth ** (bucket + 0.5);
+  private tallyOf(tenant: string): Tally {
+    let tally = this.tenants.get(tenant);
+    if (tally === undefined) {
+      tally = new Tally();
+      this.tenants.set(tenant, tally);
     }
-    return 0;
+    return tally;
   }
-}
-
-function bucketOf(ms: number): number {
-  if (ms <= bucketMinMs) return 0;
-  return Math.floor(Math.log(ms / bucketMinMs) / logOfGrowth);
 }

@@ -1,22 +1,27 @@
-/** What a scenario comes to: totals, and what went on second by second. */
+/** What a scenario comes to: totals, by tenant, and what went on second by second. */
 
-export interface ScenarioReport {
-  readonly scenario: string;
-  readonly policy: string;
-  readonly seed: number;
-  readonly durationS: number;
+export interface TallyReport {
   readonly queries: number;
   readonly served: number;
+  readonly refusals: Readonly<Record<string, number>>;
+  /** Without any terminal answer, refusals included: always 0, or something is broken. */
+  readonly unanswered: number;
   /** Served in time or without a deadline, a second. */
   readonly goodputQps: number;
   readonly throughputQps: number;
   /** Share of queries that were refused or served late. */
   readonly violations: number;
-  readonly refusals: Readonly<Record<string, number>>;
   /** Of served queries, by their variants' own figures, percent. */
   readonly accuracyMean: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly batchMean: number;
+}
+
+export interface ScenarioReport extends TallyReport {
+  readonly scenario: string;
+  readonly policy: string;
+  readonly seed: number;
+  readonly durationS: number;
   /** Busy share of all cores and devices. */
   readonly utilisation: number;
   /** Of the machines that were on. */
@@ -24,6 +29,7 @@ export interface ScenarioReport {
   /** Of the time that queries occupied. */
   readonly occupancyUsd: number;
   readonly variants: Readonly<Record<string, number>>;
+  readonly tenants: Readonly<Record<string, TallyReport>>;
   readonly events: number;
   readonly seconds: readonly Second[];
 }

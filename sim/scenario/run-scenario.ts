@@ -7,6 +7,7 @@ import { reloadPolicy } from '../../actors/worker/behaviour.ts';
 import { splitRandom } from '../../runtime/random.ts';
 import { type NamedTensors, tensorOf } from '../../runtime/wire/tensors.ts';
 import { Cluster, type ClusterConfig, type SimGateway } from '../cluster/cluster.ts';
+import type { NetworkOptions } from '../cluster/network.ts';
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
@@ -15,11 +16,12 @@ import { Measures } from './measures.ts';
 import type { ScenarioReport } from './report.ts';
 import type { Scenario, Stream } from './scenario.ts';
 
-/** A query and its answer on the way between gateway and worker, ms: one NATS hop each. */
-const hopMs = 0.2;
-/** Three beats of 250 ms. */
-const silentMs = 750;
+const beatMs = 250;
+const missedMax = 3;
+const silentMs = missedMax * beatMs;
 const secondMs = 1_000;
+/** How the ids of queries begin that do not count; the others' with their stream's number. */
+const ofWarmUp = 'w';
 
 export function runScenario(scenario: Scenario): ScenarioReport {
   const { durationS, warmUpS } = scenario;
@@ -27,8 +29,9 @@ export function runScenario(scenario: Scenario): ScenarioReport {
   const cluster = new Cluster({
     seed: scenario.seed,
     simulation: { interleaving: 'fifo' },
-    network: { kind: 'direct', delayMs: hopMs, silentMs },
+    network: networkOf(scenario),
     config: configOf(scenario),
+    variants: scenario.variants,
     fleet: {
       config: fleetBy(
         scenario.fleetPolicy,
@@ -39,9 +42,11 @@ export function runScenario(scenario: Scenario): ScenarioReport {
         machines.provision(command);
       },
     },
-    variants: scenario.variants,
-    onAnswer: (_, answer) => {
-      measures.answered(cluster.nowMs() - warmUpS * secondMs, answer);
+    onAnswer: (queryId, answer, expected) => {
+      if (!expected || queryId.startsWith(ofWarmUp)) return;
+      const stream = scenario.load[parseInt(queryId, 10)];
+      if (stream === undefined) return;
+      measures.answered(cluster.nowMs() - warmUpS * secondMs, stream.tenant, answer);
     },
   });
   const machines = new Machines(cluster, scenario);
@@ -75,7 +80,7 @@ function feed(
   const warmUpMs = warmUpS * secondMs;
   const rate = rateOf(stream.shape, durationS * secondMs, seed + index);
   const times = arrivalTimes(
-    (timeMs) => rate(Math.max(0, timeMs - warmUpMs)),
+    (timeMs) => scenario.loadFactor * rate(Math.max(0, timeMs - warmUpMs)),
     stream.arrivals,
     warmUpMs + durationS * secondMs,
     splitRandom(seed, `arrivals ${String(index)}`),
@@ -87,10 +92,12 @@ function feed(
   // One event for all arrivals, each pushing it for the next.
   const arrival = {
     fire(): void {
-      measures.asked(clock.nowMs() - warmUpMs);
+      const timeMs = clock.nowMs() - warmUpMs;
+      if (timeMs >= 0) measures.asked(timeMs, stream.tenant);
       const { desk } = gateways[count % gateways.length] as SimGateway;
       count += 1;
-      desk.submit(`${String(index)}-${String(count)}`, requests(), tenant);
+      const id = `${String(index)}-${String(count)}`;
+      desk.submit(timeMs < 0 ? ofWarmUp + id : id, requests(), tenant);
       next();
     },
   };
@@ -148,13 +155,28 @@ function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, until
   }
 }
 
+function networkOf({ network, hopMs }: Scenario): NetworkOptions {
+  if (network === 'direct') return { kind: 'direct', delayMs: hopMs, silentMs };
+  return {
+    ...{ kind: 'bus', latencyMs: hopMs, jitterMs: hopMs / 2, beatMs, missedMax },
+    // What comes is what these very actors sent.
+    decoders: { decode: (_, body) => body },
+  };
+}
+
 /** The limits of production (`nodes/config.ts`), wide enough for the largest scenario. */
 function configOf(scenario: Scenario): ClusterConfig {
   return {
     controller: { mailboxMax: 10_000, nodesMax: 10_000 },
     dispatcher: {
       ...{ mailboxMax: 20_000, inFlightMax: 10_000, inFlightPerTenantMax: 10_000 },
-      ...{ batchMax: 1_024, attemptsMax: 2, lossesMax: 8, hopMs: 2 * hopMs, explainedMax: 0 },
+      ...{
+        batchMax: 1_024,
+        attemptsMax: 2,
+        lossesMax: 8,
+        hopMs: 2 * scenario.hopMs,
+        explainedMax: 0,
+      },
       selection: scenario.selection,
     },
     worker: {

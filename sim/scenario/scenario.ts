@@ -1,9 +1,9 @@
 /** A scenario as data: what is simulated. `sim/command/read-scenario.ts` reads it from YAML. */
 
 import type { HardwareKind } from '../../actors/domain/hardware.ts';
+import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { BatchPolicyName } from '../../actors/policy/batching/index.ts';
-import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { PolicyName } from '../../actors/policy/policies.ts';
 import type { ScalingPolicyName } from '../../actors/policy/scaling/index.ts';
 import type { SelectionPolicyName } from '../../actors/policy/selection/index.ts';
@@ -42,13 +42,29 @@ export interface Stream {
   readonly tenant: string;
 }
 
-export interface Incident {
-  readonly atS: number;
-  /** `cpu-1`: the first machine of the group `cpu`. */
-  readonly crash: string;
-  /** Undefined: it does not come back. */
-  readonly backAfterS: number | undefined;
-}
+/** `cpu-1` is the first machine of the group `cpu`. */
+export type Incident =
+  | {
+      readonly kind: 'crash';
+      readonly atS: number;
+      readonly machine: string;
+      /** When another is ordered in its place; undefined: none is. */
+      readonly backAfterS: number | undefined;
+    }
+  | {
+      /** The worker's process; its machine stays, and starts another. */
+      readonly kind: 'kill';
+      readonly atS: number;
+      readonly machine: string;
+      readonly backAfterS: number;
+    }
+  | {
+      readonly kind: 'cut';
+      readonly atS: number;
+      /** Undefined: everybody's connection to the bus. */
+      readonly machine: string | undefined;
+      readonly forS: number;
+    };
 
 export interface Scenario {
   readonly name: string;
@@ -70,6 +86,13 @@ export interface Scenario {
   readonly batching: BatchPolicyName;
   readonly scaling: ScalingPolicyName;
   readonly fleetPolicy: FleetPolicyName;
+  /** Every rate is multiplied by it. */
+  readonly loadFactor: number;
+  readonly network: 'direct' | 'bus';
+  /** Between a gateway and a worker, ms, one way. */
+  readonly hopMs: number;
+  /** Factors on execution times, as quantiles (`EngineModelOptions.noise`). */
+  readonly noise?: readonly number[] | undefined;
   /** How far execution times are from the profile's, as a share. */
   readonly spread: number;
   /** By how much each other batch on the same machine slows a batch, as a share. */

@@ -16,9 +16,19 @@ export interface ReleasedState {
   readonly slots: Readonly<Record<VariantId, number>>;
 }
 
-const instancesMax: Readonly<Record<HardwareKind, number>> = { cpu: 2, cuda: 1, webgpu: 1 };
+const instancesMax: Readonly<Record<HardwareKind, number>> = {
+  cpu: 2,
+  cuda: 1,
+  webgpu: 1,
+  inferentia: 1,
+};
 /** Seconds: ticks of half a second in the code. */
-const downSlots: Readonly<Record<HardwareKind, number>> = { cpu: 5, cuda: 10, webgpu: 10 };
+const downSlots: Readonly<Record<HardwareKind, number>> = {
+  cpu: 5,
+  cuda: 10,
+  webgpu: 10,
+  inferentia: 8,
+};
 const pastLimit = 1000;
 const fastestBelow = 1.5;
 

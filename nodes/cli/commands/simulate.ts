@@ -3,9 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { parse as parseYaml } from 'yaml';
 
 import { type PolicyName, policyNames } from '../../../actors/policy/policies.ts';
+import { messageOf } from '../../../runtime/errors.ts';
 import { packageRoot } from '../../package-root.ts';
 import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
 import { addJsonOption } from '../client-options.ts';
@@ -15,6 +17,7 @@ import { parseSeed } from '../option-values.ts';
 interface SimulateOptions {
   readonly seed?: number;
   readonly policy?: PolicyName;
+  readonly set?: Readonly<Record<string, unknown>>;
   readonly list?: boolean;
   readonly chart?: string;
   readonly json?: boolean;
@@ -33,6 +36,12 @@ export const addSimulateCommand: AddCommand = (program, cli) => {
     .addOption(
       new Option('--policy <name>', 'in place of the one in the scenario').choices(policyNames),
     )
+    .addOption(
+      new Option(
+        '--set <key=value...>',
+        'keys of the scenario, in place of what it says; values are YAML',
+      ).argParser(parseSetting),
+    )
     .option('--list', 'the scenarios that come with infaas')
     .option('--chart <file>', 'writes an SVG chart of load, violations and utilisation');
   addJsonOption(command)
@@ -42,6 +51,7 @@ export const addSimulateCommand: AddCommand = (program, cli) => {
         'infaas simulate --list',
         'infaas simulate burst --seed 7 --chart burst.svg',
         'infaas simulate step --policy infaas-paper',
+        "infaas simulate step --set loadFactor=5 --set 'modelled={ hopMs: 2 }'",
       ),
     )
     .action(async (scenario: string | undefined, options: SimulateOptions) => {
@@ -59,6 +69,16 @@ export const addSimulateCommand: AddCommand = (program, cli) => {
       else cli.terminal.out(text);
     });
 };
+
+function parseSetting(text: string, before: Readonly<Record<string, unknown>> = {}) {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('write KEY=VALUE, like loadFactor=5');
+  try {
+    return { ...before, [text.slice(0, at)]: parseYaml(text.slice(at + 1)) as unknown };
+  } catch (error) {
+    throw new InvalidArgumentError(`the value is no YAML: ${messageOf(error)}`);
+  }
+}
 
 function printList(
   cli: Cli,

@@ -7,6 +7,7 @@ import {
   type InstanceCondition,
   type InstanceObservation,
   type InstanceState,
+  newlyIn,
   observeInstance,
 } from '../../../actors/domain/instance.ts';
 
@@ -21,7 +22,7 @@ const idle = { ...calm, rateQps: 0, batches: 0 };
 
 /** The states after each of the windows. */
 function states(from: InstanceState, windows: readonly InstanceObservation[]): InstanceState[] {
-  let condition: InstanceCondition = { state: from, windows: 0 };
+  let condition: InstanceCondition = newlyIn(from);
   return windows.map((seen) => (condition = observeInstance(condition, seen)).state);
 }
 
@@ -45,7 +46,42 @@ describe('the state of an instance', () => {
     ['stays overloaded while it owes half of that', O, [{ ...calm, backlogMs: 500 }], [O]],
     ['is interfered after three slow windows running', A, times(3, slow), [A, A, I]],
     ['forgets slow windows when one is not', A, [slow, slow, calm, slow, slow], [A, A, A, A, A]],
-    ['is not judged slow by few batches', A, times(4, { ...slow, batches: 19 }), [A, A, A, A]],
+    [
+      'is not judged slow by few batches, however many windows they take',
+      A,
+      times(5, { ...slow, batches: 4 }),
+      [A, A, A, A, I],
+    ],
+    [
+      'keeps what it knows over a window without batches',
+      A,
+      [slow, slow, idle, slow],
+      [A, A, A, I],
+    ],
+    [
+      'is interfered, not overloaded, when it owes a second of work because it is slow',
+      A,
+      times(2, { ...owing, slowdown: 9, batches: 5 }),
+      [A, I],
+    ],
+    [
+      'is overloaded after all when it is slow no more',
+      A,
+      [{ ...owing, slowdown: 9 }, owing],
+      [A, O],
+    ],
+    [
+      'is suspected when it was overloaded and turns out to be slowed down',
+      O,
+      times(2, { ...owing, slowdown: 9, batches: 5 }),
+      [A, I],
+    ],
+    [
+      'stays overloaded when slow near saturation',
+      O,
+      [{ ...owing, rateQps: 95, slowdown: 9 }],
+      [O],
+    ],
     ['is overloaded, not interfered, when slow at saturation', A, [{ ...busy, slowdown: 9 }], [O]],
     [
       'stays interfered between the two thresholds',

@@ -51,6 +51,19 @@ describe('the queue of an instance', () => {
     expect(ids(queue)).to.deep.equal(['q2', 'q1']);
   });
 
+  it('lets none starve behind a flow that can meet its SLOs', () => {
+    const queue = queueOf({ sloBudgetMs: 5, budgetMs: 20_000 });
+    expect(settleLate(queue, 0, alone10)).to.deep.equal([]);
+    const order: string[] = [];
+    for (let nowMs = 10; nowMs < 20_000; nowMs += 10) {
+      const run = runQuery(`at ${String(nowMs)}`, { sloBudgetMs: 100 });
+      insertByDue(queue, waitingOf(run, nowMs));
+      settleLate(queue, nowMs, alone10);
+      order.push(...ids(queue.splice(0, 1)));
+    }
+    expect(order.indexOf('q1')).to.be.within(980, 1_000);
+  });
+
   it('takes out those that would rather be rejected than late, and those past their bound', () => {
     const queue = queueOf(
       { sloBudgetMs: 5, rejectLate: true },

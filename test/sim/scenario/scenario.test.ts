@@ -102,6 +102,62 @@ describe('a scenario', () => {
     expect(machineUsd).to.be.within(0.41, 1.5);
   });
 
+  const answersAll = { unanswered: 0, violations: 0 };
+
+  it('counts tenants apart, and multiplies every rate by its load factor', () => {
+    const second = '  - { shape: { kind: constant, qps: 10 }, task: t, tenant: other }\n';
+    const set = { loadFactor: 2 };
+    const { tenants, queries } = runScenario(readScenario(written(plain + second), { set }));
+    expect(Object.keys(tenants).sort()).to.deep.equal(['default', 'other']);
+    expect(tenants['other']?.queries).to.be.closeTo(400, 6 * Math.sqrt(400));
+    expect(queries).to.be.closeTo(1_600, 6 * Math.sqrt(1_600));
+    expect(tenants['other']).to.include(answersAll);
+  });
+
+  it('has a killed process back on its machine, which is paid for throughout', () => {
+    const incident = 'incidents: [{ atS: 10, kill: cpu-1 }]\n';
+    const report = runScenario(readScenario(written(`${plain}${incident}`)));
+    expect(report).to.include({ unanswered: 0, served: report.queries });
+    expect(report.machineUsd).to.be.closeTo(0.04, 1e-9);
+    expect(report.seconds[15]?.workers).to.equal(2);
+  });
+
+  it('goes over the bus when told to, and loses no query when that is cut', () => {
+    const quick = plain.replace('qps: 30', 'qps: 10');
+    const incident = 'network: bus\nincidents: [{ atS: 10, cut: bus, forS: 2 }]\n';
+    const report = runScenario(readScenario(written(`${quick}${incident}`)));
+    expect(report.unanswered).to.equal(0);
+    const hurt = report.seconds.flatMap(({ violations }, at) => (violations > 0 ? [at] : []));
+    expect(hurt).to.not.deep.equal([]);
+    expect(Math.min(...hurt)).to.be.at.least(9);
+    expect(report.seconds[18]).to.include({ violations: 0 });
+  });
+
+  it('lets a policy have keys of its own', () => {
+    const own = 'forPolicy: { static: { preload: { v: 2 } } }\n';
+    expect(readScenario(written(plain + own), { policy: 'static' }).preload).to.deep.equal({
+      v: 2,
+    });
+    expect(readScenario(written(plain + own), { policy: 'ours' }).preload).to.deep.equal({});
+    const wrong = plain + own.replace('preload', 'preloud');
+    expect(() => readScenario(written(wrong), { policy: 'static' })).to.throw(/preloud/);
+  });
+
+  it('multiplies what is modelled', () => {
+    const built = `${plain}profiles: [inception_v3]\n`;
+    const timeOf = (set: Readonly<Record<string, unknown>>): number => {
+      const { variants } = readScenario(written(built), { set });
+      return (
+        variants.find(({ id }) => id === 'inception_v3-fp32-cpu-b1')?.profile.latency[0]?.ms ?? 0
+      );
+    };
+    expect(timeOf({ modelled: { oneCoreSlowdown: 2 } })).to.be.closeTo(2 * timeOf({}), 1e-9);
+    const modelled = { startUp: 0.5, hopMs: 3 };
+    const scenario = readScenario(written(built), { set: { modelled } });
+    expect(scenario.fleet[0]?.startUpS).to.equal(12.5);
+    expect(scenario.hopMs).to.be.closeTo(0.6, 1e-9);
+  });
+
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
     ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
@@ -111,6 +167,14 @@ describe('a scenario', () => {
     ['an unknown profile', `${plain}profiles: [resnet]\n`, /no profile "resnet"; known/],
     ['a machine that is not there', `${plain}incidents: [{ atS: 1, crash: cpu-3 }]\n`, /cpu-3/],
     ['fewer machines than the least', plain.replace('count: 2', 'count: 2, min: 3'), /between/],
+    ['a cut without a bus', `${plain}incidents: [{ atS: 1, cut: bus, forS: 1 }]\n`, /network: bus/],
+    [
+      'two incidents in one',
+      `${plain}incidents: [{ atS: 1, kill: cpu-1, crash: cpu-2 }]\n`,
+      /one of/,
+    ],
+    ['a constant nobody modelled', `${plain}modelled: { luck: 2 }\n`, /luck/],
+    ['a variant there is none of', `${plain}variantsOnly: [w]\n`, /no variant "w"/],
     ['no YAML', '{', /cannot read/],
   ];
   for (const [what, text, message] of mistakes) {

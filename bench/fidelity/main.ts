@@ -1,0 +1,182 @@
+/**
+ * `npm run fidelity`: the same workloads on the real system of this machine and in the simulator, side
+ * by side, and docs/fidelity.md from it. Every round calibrates anew, for others may share the
+ * machine; what was run before is not run again.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { predictBatchMs } from '../../actors/domain/profile.ts';
+import type { Variant } from '../../actors/domain/variant.ts';
+import { modelledConstants } from '../../sim/profiles/modelled.ts';
+import { readScenario } from '../../sim/command/read-scenario.ts';
+import { runScenario } from '../../sim/scenario/run-scenario.ts';
+import { readKept, writeKept } from '../experiments/kept.ts';
+import { root } from '../processes.ts';
+import {
+  agreementsOf,
+  type Calibration,
+  calibrationOf,
+  type Figures,
+  figuresOf,
+} from './figures.ts';
+import { models, preload, profileModels, type RealSystem, startRealSystem } from './real-system.ts';
+import { calibration, durationS, type Workload, workloads, warmUpS } from './workloads.ts';
+import { type Compared, reportOf } from './write-report.ts';
+
+const usage = `npm run fidelity -- [options]
+
+Runs ${String(workloads.length)} workloads on real processes here and in the simulator, and compares p50, p99, goodput,
+violations and batches. Writes docs/fidelity.md.
+
+  --rounds N     repeats of each workload (default 7)
+  --only WORD    workloads whose name contains WORD; prints and does not write
+  --folder DIR   where results are kept (default .experiments/fidelity)
+  --profile-ms N for each model (default 5000)
+  --kept         runs nothing: reports what is there
+  --json         prints the comparison as one JSON document
+
+Example: npm run fidelity -- --rounds 3 --only low
+Exit code 0: all within the bounds; 1: not all; 2: wrong usage.`;
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    only: { type: 'string', default: '' },
+    folder: { type: 'string', default: join(root, '.experiments', 'fidelity') },
+    'profile-ms': { type: 'string', default: '5000' },
+    kept: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const chosen = workloads.filter(({ id }) => id.includes(values.only));
+
+interface Round {
+  readonly real: Figures;
+  readonly simulated: Figures;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** What the simulator is given: a file that `infaas simulate` runs too. */
+function scenarioFile(
+  { id, about, load }: Workload,
+  variants: readonly Variant[],
+  seed: number,
+  measured: Calibration | undefined,
+): string {
+  const hops = measured === undefined ? 1 : measured.hopMs / modelledConstants.hopMs;
+  const scenario = {
+    ...{ name: id, about, seed, durationS, warmUpS },
+    fleet: [{ name: 'worker', units: 1, memory: '4GiB', usdPerHour: 0.048 }],
+    variants: variants.map(({ id: variant, architecture, task, dataset, accuracy, profile }) => ({
+      ...{ id: variant, architecture, task, dataset, accuracy, loadMs: profile.loadMs },
+      memory: `${String(Math.ceil(profile.memoryBytes / 2 ** 20))}MiB`,
+      latencyMs: Object.fromEntries(
+        profile.latency.map(({ batch }) => [batch, predictBatchMs(profile, batch)]),
+      ),
+    })),
+    ...{ preload, load, spread: 0, modelled: { hopMs: hops } },
+    ...(measured === undefined ? {} : { noise: measured.noise }),
+  };
+  const folder = join(values.folder, 'scenarios');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${id}-${String(seed)}.yaml`);
+  writeFileSync(file, JSON.stringify(scenario));
+  return file;
+}
+
+async function playRound(
+  system: RealSystem,
+  variants: readonly Variant[],
+  round: number,
+): Promise<void> {
+  const pathOf = ({ id }: Workload): string => join(values.folder, id, `${String(round)}.json`);
+  const missing = chosen.filter((workload) => readKept(pathOf(workload)) === undefined);
+  if (missing.length === 0) return;
+  const profiled = variants.find(({ id }) => id === models[0]);
+  if (profiled === undefined) throw new Error(`${models[0] ?? ''} has no profile`);
+  for (const workload of missing) {
+    // Just before each, for what others do on the machine changes.
+    const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
+    const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
+    if (measured.noise.some((factor) => !Number.isFinite(factor))) {
+      say(`round ${String(round)}, ${workload.id}: the machine is too busy to calibrate; left out`);
+      continue;
+    }
+    const scenario = readScenario(scenarioFile(workload, variants, round, measured));
+    const real = figuresOf(await system.play(scenario), durationS);
+    const { latencyMs, goodputQps, violations, batchMean } = runScenario(scenario);
+    const simulated = {
+      ...{ p50Ms: latencyMs.p50, p99Ms: latencyMs.p99, goodputQps, violations, batchMean },
+    };
+    writeKept(pathOf(workload), { real, simulated } satisfies Round);
+    const p50s = `p50 ${real.p50Ms.toFixed(1)} ms real, ${simulated.p50Ms.toFixed(1)} ms simulated`;
+    say(`round ${String(round)} of ${String(rounds)}, ${workload.id}: ${p50s}`);
+  }
+}
+
+async function run(): Promise<void> {
+  const path = join(values.folder, 'profiles.json');
+  let variants = readKept(path) as Variant[] | undefined;
+  if (variants === undefined) {
+    variants = await profileModels(Number(values['profile-ms']), (model) => {
+      say(`profiling ${model}`);
+    });
+    writeKept(path, variants);
+  }
+  const system = await startRealSystem(variants);
+  try {
+    for (let round = 1; round <= rounds; round += 1) await playRound(system, variants, round);
+  } finally {
+    await system.stop();
+  }
+}
+
+function compare(): Compared[] {
+  return chosen.flatMap((workload) => {
+    const kept = Array.from({ length: rounds }, (_, at) =>
+      readKept(join(values.folder, workload.id, `${String(at + 1)}.json`)),
+    ).filter((each) => each !== undefined) as Round[];
+    if (kept.length === 0) return [];
+    const agreements = agreementsOf(
+      kept.map(({ real }) => real),
+      kept.map(({ simulated }) => simulated),
+    );
+    return [{ workload, rounds: kept.length, agreements }];
+  });
+}
+
+async function main(): Promise<void> {
+  if (!values.kept) await run();
+  const compared = compare();
+  const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root });
+  const text = reportOf(compared, {
+    machine: `${cpus()[0]?.model ?? 'unknown CPU'}, ${String(availableParallelism())} cores`,
+    commit: commit.stdout.toString().trim(),
+    date: new Date().toISOString().slice(0, 10),
+  });
+  if (values.only === '') writeFileSync(join(root, 'docs', 'fidelity.md'), text);
+  console.log(values.json ? JSON.stringify({ compared }) : text);
+  const all = compared.every(({ agreements }) => agreements.every(({ within }) => within));
+  process.exitCode = all ? 0 : 1;
+}
+
+if (values.help) console.log(usage);
+else if (!(rounds >= 1 && Number(values['profile-ms']) >= 100) || chosen.length === 0) {
+  say(usage);
+  process.exitCode = 2;
+} else {
+  await main().catch((error: unknown) => {
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,67 @@
+/** `docs/fidelity.md`: what the simulator says beside what was measured. */
+
+import type { Agreement } from './figures.ts';
+import { durationS, type Workload } from './workloads.ts';
+
+export interface Compared {
+  readonly workload: Workload;
+  readonly rounds: number;
+  readonly agreements: readonly Agreement[];
+}
+
+const labels = {
+  p50Ms: ['p50, ms', 2, 1],
+  p99Ms: ['p99, ms', 1, 1],
+  goodputQps: ['in time/s', 2, 1],
+  violations: ['violations, %', 2, 100],
+  batchMean: ['mean batch', 2, 1],
+} as const;
+
+export function reportOf(
+  compared: readonly Compared[],
+  facts: { readonly machine: string; readonly commit: string; readonly date: string },
+): string {
+  const all = compared.flatMap(({ agreements }) => agreements);
+  const within = all.filter((each) => each.within).length;
+  return [
+    '# Fidelity',
+    '',
+    'Written by `npm run fidelity`; not edited by hand. The same arrivals were sent to the real system',
+    '(a controller with its gateway, a worker of one core with its engine host, and a nats-server, each',
+    'a process; the zoo’s models, profiled by the real profiler just before) and to the simulator,',
+    `${String(durationS)} s a repeat. Compared are latencies from a query’s arrival at the gateway to`,
+    'its answer there.',
+    '',
+    'Just before each repeat eight seconds of a light, even load tell the simulator two things: the',
+    'time a query takes beside its batch, and by what factors batches differ from the profile, as',
+    'quantiles. No workload below is used for that. A mean agrees when it differs by at most 10 %',
+    '(violations: 5 points) or by half of the spread of the real repeats, whichever is more.',
+    '',
+    `**${String(within)} of ${String(all.length)} figures agree.** ${facts.machine}, shared with`,
+    `other work while this was measured; commit ${facts.commit}; ${facts.date}.`,
+    '',
+    '| workload | figure | real | least – most | simulated | difference | agrees |',
+    '|---|---|---:|---:|---:|---:|---|',
+    ...compared.flatMap(({ workload, agreements }) =>
+      agreements.map((agreement) => rowOf(workload, agreement)),
+    ),
+    '',
+    ...compared.map(({ workload: { id, about }, rounds }) => {
+      return `- **${id}**: ${about}; ${String(rounds)} repeats.`;
+    }),
+    '',
+  ].join('\n');
+}
+
+function rowOf({ id }: Workload, agreement: Agreement): string {
+  const { figure, real, realLeast, realMost, simulated, within } = agreement;
+  const [label, digits, times] = labels[figure];
+  const text = (value: number): string => (times * value).toFixed(digits);
+  const difference =
+    figure === 'violations'
+      ? `${(100 * (simulated - real)).toFixed(1)} points`
+      : `${(100 * (simulated / real - 1)).toFixed(1)} %`;
+  const spread = `${text(realLeast)} – ${text(realMost)}`;
+  const cells = [id, label, text(real), spread, text(simulated), difference];
+  return `| ${cells.join(' | ')} | ${within ? 'yes' : '**no**'} |`;
+}
