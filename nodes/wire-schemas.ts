@@ -121,6 +121,7 @@ const hardware = z.array(
     units: z.number(),
     memoryBytes: z.number(),
     costUsdPerUnitHour: z.number(),
+    machine: optionalText,
   }),
 );
 
@@ -156,6 +157,7 @@ const fleetSchemas = [
         unitsUsed: z.number(),
         hardware: hardwareKind,
         demand: z.array(requirement.extend({ rateQps: z.number() })),
+        machine: optionalText,
       }),
     ),
   }),
@@ -165,6 +167,7 @@ const fleetSchemas = [
     workerId: z.string(),
     variantId: z.string(),
     hardware: hardwareKind,
+    machine: optionalText,
     memoryBytes: z.number(),
     instanceId: optionalText,
   }),
