@@ -335,7 +335,8 @@ function growthFigure(base: SimulatedLoad, of: { readonly queriesPerS: number })
   const shown = (measured: { readonly queriesPerS: number }): string => usOf(measured).toFixed(1);
   const value =
     `${shown(of)} µs; 10× the workers ${shown(costs.workers)}, the variants ` +
-    `${shown(costs.variants)}, the rate ${shown(costs.faster)}; a tenth of it ${shown(costs.slower)}`;
+    `${shown(costs.variants)}, the rate ${shown(costs.faster)}; ` +
+    `a tenth of it ${shown(costs.slower)}`;
   return figureOf(
     'cost of a simulated query, its share of all else included',
     value,

@@ -52,7 +52,7 @@ describe('an actor that starts, for the first time or again', () => {
     expect(stage.loads).to.deep.equal(['v-2']);
   });
 
-  it('loads into memory that sessions of its earlier life hold once the engine released them', () => {
+  it('loads into memory that sessions of an earlier life hold once the engine released it', () => {
     const stage = new WorkerStage({}, 8 * mebibyte);
     const big = variantOf('v', { memoryBytes: 5 * mebibyte });
     stage.knows(big).send(runQuery('q1'));

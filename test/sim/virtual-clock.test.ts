@@ -40,7 +40,7 @@ describe('VirtualClock', () => {
     );
   });
 
-  it('lets the timers of a process wait while it stands still, and never fire once it is gone', () => {
+  it('lets timers of a process wait while it stands still, and never fire once it is gone', () => {
     const clock = new VirtualClock();
     let thawsAtMs = 5;
     let crashed = false;
