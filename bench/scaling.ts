@@ -62,8 +62,12 @@ const rateAt = rates[scenario];
 if (rateAt === undefined) throw new Error(`no scenario "${scenario}"`);
 
 const server = await startNatsServer({ log: silentLogger });
-const scaling = { rules: { rememberMs: 5_000, downSlotsMin: 3, idleAfterMs: 8_000 } };
+const scaling = {
+  policy: 'steady',
+  rules: { rememberMs: 5_000, downSlotsMin: 3, idleAfterMs: 8_000 },
+};
 const fleet = {
+  policy: 'infaas-paper',
   tickMs: 1_000,
   limits: { cpu: { min: scenario === 'ramp' ? 1 : 2, max: 2 } },
   rules: { releaseAfterMs: 6_000 },

@@ -19,11 +19,18 @@ const light = { slo: { accuracyMin: 98 }, timeoutMs: 20_000 };
 const quick = {
   // Processes that start take the others' cores for longer than three beats on a busy machine.
   bus: { missedMax: 12 },
-  fleet: { tickMs: 500, youngMs: 1_000, rules: { releaseAfterMs: 3_000 } },
+  // How workers come and go, and not when the default policy has planned for a lull that lasts.
+  fleet: { policy: 'infaas-paper', tickMs: 500, youngMs: 1_000, rules: { releaseAfterMs: 3_000 } },
+  dispatcher: { selection: 'cheapest' },
   // As much of a core as the neighbours get, so that a busy machine slows it and no more.
   engine: { nice: 0 },
   monitor: { rules: { batchesMin: 3 } },
-  worker: { scaling: { rules: { rememberMs: 3_000, downSlotsMin: 2, idleAfterMs: 3_000 } } },
+  worker: {
+    scaling: {
+      policy: 'steady',
+      rules: { rememberMs: 3_000, downSlotsMin: 2, idleAfterMs: 3_000 },
+    },
+  },
 };
 
 describe('a system that scales', function () {
