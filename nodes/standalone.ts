@@ -11,7 +11,6 @@ import type { FleetConfig } from '../actors/fleet-autoscaler/behaviour.ts';
 import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
-import type { Config } from './config.ts';
 import { type KeptWorker, keepWorker } from './adapters/kept-worker.ts';
 import type { OnnxEngine } from './adapters/onnx-engine.ts';
 import { type Agent, startAgent } from './adapters/provisioners/agent.ts';
@@ -67,7 +66,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
     const node = await createNode({
       ...{ name: controllerNode, kind: 'controller' as const, logLevel },
-      config: bus.url === undefined ? unplanned(config) : config,
+      config,
       natsUrl: bus.url,
     });
     const parts: { controller?: ControllerPart; engine?: OnnxEngine; offline?: Closable } = {};
@@ -117,16 +116,6 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       close: opened.close,
     };
   });
-}
-
-/**
- * Without a bus there is this machine alone, and nobody plans what is loaded on it: then the most
- * accurate is not what was planned to be worth its cost, and each query goes to the cheapest that
- * meets it, as the worker scales by itself (docs/policies.md).
- */
-function unplanned(config: Config): Config {
-  if (config.dispatcher.selection !== 'ours') return config;
-  return { ...config, dispatcher: { ...config.dispatcher, selection: 'cheapest' } };
 }
 
 /** A worker process that dies is replaced, under its name and on its cores. */
