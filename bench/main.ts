@@ -14,6 +14,7 @@ import { measureAdmission, measurePredictions } from './profile-prediction.ts';
 import { measureScenario, measureSimHost } from './simulation.ts';
 import { measureRegistry } from './registry.ts';
 import { largeFleet, measureSelection, paperFleet } from './selection.ts';
+import { measureRecords } from './records.ts';
 import {
   cnnModel,
   measureAddedLatency,
@@ -190,6 +191,24 @@ const measurements: readonly Measurement[] = [
     run: async (rounds) => {
       const cnn = await measureAgainstMoleculer(cnnModel, rounds);
       return [throughputOf('throughput at 64 in flight over NATS, against moleculer', cnn, 1.3)];
+    },
+  },
+  {
+    name: 'records',
+    run: async (rounds) => {
+      const cost = await measureRecords(rounds);
+      const kept = 1 - cost.recorded / cost.without;
+      const streamed = 1 - cost.streamed / cost.without;
+      const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+      return [
+        figureOf(
+          'throughput that recording decisions takes',
+          `${percent(kept)} kept, ${percent(streamed)} with a subscriber to every selection`,
+          '<= 5 % kept',
+          kept <= 0.05,
+          { ...cost },
+        ),
+      ];
     },
   },
   {

@@ -15,6 +15,13 @@ import type {
   WorkerDescription,
 } from '../actors/domain/fleet-description.ts';
 import type { Explanation, Quote } from '../actors/domain/explanation.ts';
+import type {
+  FleetEventKind,
+  RecordedEvent,
+  Subject,
+  SubjectExplanation,
+} from '../actors/domain/fleet-event.ts';
+import type { JobDescription } from '../actors/domain/offline-job.ts';
 import { queryError } from '../actors/domain/outcome.ts';
 import type {
   RegistrationProgress,
@@ -40,6 +47,14 @@ export type { Answer, OutputTensor, RefusedAnswer, ServedAnswer } from './answer
 export type { FileContent, ManifestInput, RegisterCallOptions } from './register.ts';
 export type { Query, TensorData, TensorInput } from './request.ts';
 export type { Attempt, Considered, Explanation, Quote } from '../actors/domain/explanation.ts';
+export type {
+  FleetEvent,
+  FleetEventKind,
+  RecordedEvent,
+  Subject,
+  SubjectExplanation,
+} from '../actors/domain/fleet-event.ts';
+export type { JobDescription } from '../actors/domain/offline-job.ts';
 export { ClientError } from './client-error.ts';
 
 export interface ConnectOptions {
@@ -69,7 +84,38 @@ export interface QuoteRequest extends Pick<
   readonly batch?: number;
 }
 
+/** Many inputs of one question, answered when online queries leave room. */
+export interface OfflineJob extends Pick<
+  Query,
+  'task' | 'dataset' | 'architecture' | 'variant' | 'slo' | 'outputs'
+> {
+  /** A folder of inputs, or a file of JSON lines; absolute, on the controller's machine. */
+  readonly input: string;
+  /** The folder for `results.jsonl`, likewise. */
+  readonly output: string;
+}
+
+export interface SubscribeFilter {
+  /** Default: all but `selection`, which is one a query. */
+  readonly kinds?: readonly FleetEventKind[];
+  readonly worker?: string;
+  readonly instance?: string;
+}
+
+/** With the wall clock's time of the gateway, ISO 8601. */
+export type SubscribedEvent = RecordedEvent & { readonly at: string };
+
+export interface SubscriptionNews {
+  readonly events: readonly SubscribedEvent[];
+  /** Events that came faster than they were taken, since the last news. */
+  readonly lost: number;
+}
+
+/** A gateway says every 10 s that it has nothing to say. */
+const quietTimeoutMs = 30_000;
 const defaultTimeoutMs = 30_000;
+/** Inputs are counted first. */
+const offlineTimeoutMs = 120_000;
 const consultTimeoutMs = 10_000;
 /** Without any progress. A step of a registration is bounded by the system's `lab.jobMs`. */
 const registerTimeoutMs = 660_000;
@@ -190,9 +236,63 @@ export class InfaasClient {
     return answer['report'] as UnregisterReport;
   }
 
+  /**
+   * Submits an offline job; resolves when it would survive a crash. Its paths are the controller's.
+   * This and its like throw ClientError.
+   */
+  async submitOffline(job: OfflineJob): Promise<JobDescription> {
+    const body = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
+    return (await this.consult('offline-submit', body, 'job', offlineTimeoutMs)) as JobDescription;
+  }
+
+  async offlineStatus(job: string): Promise<JobDescription> {
+    return (await this.consult('offline-status', { job }, 'job')) as JobDescription;
+  }
+
+  /** What was written stays. */
+  async cancelOffline(job: string): Promise<JobDescription> {
+    return (await this.consult('offline-cancel', { job }, 'job')) as JobDescription;
+  }
+
+  async offlineJobs(): Promise<readonly JobDescription[]> {
+    return (await this.consult('offline-list', {}, 'jobs')) as readonly JobDescription[];
+  }
+
   /** Why a query went where it went; `queryId` is its answer's. Throws ClientError. */
   async explain(queryId: string): Promise<Explanation> {
     return (await this.consult('explain', { queryId }, 'explanation')) as Explanation;
+  }
+
+  /** Why an instance or a worker is as it is: what was decided of it, and what happened to it. */
+  async explainSubject(subject: Subject): Promise<SubjectExplanation> {
+    const asked = { [subject.kind]: subject.name };
+    return (await this.consult('explain', asked, 'explanation')) as SubjectExplanation;
+  }
+
+  /**
+   * What happens in the fleet, until `signal` aborts, when it resolves; throws ClientError when the
+   * gateway is lost, or refuses. A listener that is too slow loses events: `lost` counts them.
+   */
+  async subscribe(
+    filter: SubscribeFilter,
+    listener: (news: SubscriptionNews) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (signal.aborted) return;
+    const id = this.nextId();
+    const cancel = (): void => this.cancel(id);
+    const ending = (): boolean => signal.aborted;
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const answer = await this.transport.request(
+        ...(['subscribe', id, { ...filter }, quietTimeoutMs] as const),
+        (news) => listener(news as unknown as SubscriptionNews),
+      );
+      if (answer.ok || ending()) return;
+      throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
   }
 
   /** What a query would get now, without running it. Throws ClientError. */
@@ -231,9 +331,10 @@ export class InfaasClient {
     operation: Operation,
     body: Readonly<Record<string, unknown>>,
     field: string,
+    timeoutMs = consultTimeoutMs,
   ): Promise<object> {
     const id = this.nextId();
-    const answer = await this.transport.request(operation, id, body, consultTimeoutMs);
+    const answer = await this.transport.request(operation, id, body, timeoutMs);
     const given = answer[field];
     if (answer.ok && typeof given === 'object' && given !== null) return given;
     throw new ClientError(answer.error ?? queryError('internal', 'a malformed answer came'));

@@ -9,7 +9,17 @@ export type FleetOperation = 'tasks' | 'architectures' | 'variants' | 'workers' 
 
 export type RegistrationOperation = 'upload' | 'register' | 'unregister';
 
-export type Operation = 'query' | 'explain' | 'quote' | FleetOperation | RegistrationOperation;
+export type OfflineOperation =
+  'offline-submit' | 'offline-status' | 'offline-cancel' | 'offline-list';
+
+export type Operation =
+  | 'query'
+  | 'explain'
+  | 'quote'
+  | FleetOperation
+  | RegistrationOperation
+  | OfflineOperation
+  | 'subscribe';
 
 /** An answer as it arrived, its tensors still bytes. */
 export interface WireAnswer {

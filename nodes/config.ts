@@ -17,6 +17,7 @@ import { gatewayConfigSchema } from './gateways/config.ts';
 import { labConfigSchema } from './lab/config.ts';
 import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
+import { offlineConfigSchema } from './offline/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
 import {
@@ -55,6 +56,14 @@ const dispatcherConfig = z.strictObject({
   busOutageMs: milliseconds.default(3_000),
   /** How long queries wait for a worker when the last one has gone; 0: they are refused. */
   workersGoneMs: z.number().min(0).default(10_000),
+});
+
+const recordsConfig = z.strictObject({
+  mailboxMax: count.default(20_000),
+  /** Events of the fleet that `explain --instance` can tell, some 500 bytes each. */
+  eventsMax: count.default(5_000),
+  /** Gateway nodes that decisions about the fleet are relayed to. */
+  peersMax: count.default(1_000),
 });
 
 const instanceConfig = z.strictObject({
@@ -142,6 +151,7 @@ const busConfig = z.strictObject({
 export const configSchema = z.strictObject({
   controller: controllerConfig.prefault({}),
   dispatcher: dispatcherConfig.prefault({}),
+  records: recordsConfig.prefault({}),
   worker: workerConfig.prefault({}),
   instance: instanceConfig.prefault({}),
   monitor: monitorConfig.prefault({}),
@@ -152,6 +162,7 @@ export const configSchema = z.strictObject({
   gateway: gatewayConfigSchema.prefault({}),
   bus: busConfig.prefault({}),
   processes: processesConfig.prefault({}),
+  offline: offlineConfigSchema.prefault({}),
   onnx: onnxConfigSchema.prefault({}),
   generator: generatorConfigSchema.prefault({}),
   registrar: registrarConfigSchema.prefault({}),

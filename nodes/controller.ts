@@ -6,6 +6,7 @@ import { createNode } from './node.ts';
 import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, heardOf, openGateways } from './parts/gateway-part.ts';
 import { addFleet } from './parts/fleet-part.ts';
+import { addOffline, type Closable } from './parts/offline-part.ts';
 import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings, type RunningNode } from './parts/root.ts';
 
@@ -28,10 +29,11 @@ export async function startController(settings: ControllerSettings): Promise<Run
     natsUrl: settings.nats,
   });
   return openOrClose(async (opened) => {
-    const parts: { controller?: ControllerPart } = {};
+    const parts: { controller?: ControllerPart; offline?: Closable } = {};
     opened.push(async () => {
       await node.close();
       // The actors have written their last by now.
+      await parts.offline?.close();
       await parts.controller?.close();
     });
     const membership = openMembership(node);
@@ -41,6 +43,7 @@ export async function startController(settings: ControllerSettings): Promise<Run
     const planner = addFleet(node, settings.nats);
     opened.push(() => planner?.close() ?? Promise.resolve());
     const dispatcher = addDispatcher(node, membership);
+    parts.offline = await addOffline(node, controller, dispatcher);
     const count = await registerModels(node, controller, variants);
     await heardOf(node, dispatcher, count);
     const gateway = await openGateways(node, dispatcher, settings);

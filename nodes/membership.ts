@@ -10,11 +10,15 @@ import { refOf } from '../runtime/actor.ts';
 import { NodeRefused } from '../runtime/errors.ts';
 import type { ControllerMessage, JoinOutcome } from '../actors/controller/protocol.ts';
 import type { FleetMessage } from '../actors/fleet-autoscaler/protocol.ts';
+import type { OfflineMessage } from '../actors/offline/protocol.ts';
 import type { RegistrarMessage } from '../actors/registrar/protocol.ts';
 import type { Node } from './node.ts';
 
 export const controllerNode = 'controller';
 export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscaler');
+/** Of the records on every gateway's node. */
+export const recordsPath = '/records';
+export const offlineRef = refOf<OfflineMessage>(controllerNode, 0, '/offline');
 export const registrarRef = refOf<RegistrarMessage>(controllerNode, 0, '/registrar');
 export const controllerRef = refOf<ControllerMessage>(controllerNode, 0, '/controller');
 

@@ -21,6 +21,7 @@ import { createNode, type Node } from './node.ts';
 import { addController, type ControllerPart, registerModels } from './parts/controller-part.ts';
 import { addDispatcher, heardOf, openGateways } from './parts/gateway-part.ts';
 import { addFleet } from './parts/fleet-part.ts';
+import { addOffline, type Closable } from './parts/offline-part.ts';
 import { openOrClose } from './parts/opened.ts';
 import { configOf, defaultLogLevel, type ListenSettings } from './parts/root.ts';
 import { addWorker, parseCores, sliceOf, type WorkerSlice } from './parts/worker-part.ts';
@@ -67,11 +68,12 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
       ...{ name: controllerNode, kind: 'controller' as const, config, logLevel },
       natsUrl: bus.url,
     });
-    const parts: { controller?: ControllerPart; engine?: OnnxEngine } = {};
+    const parts: { controller?: ControllerPart; engine?: OnnxEngine; offline?: Closable } = {};
     opened.push(async () => {
       await node.close();
       // The actors have said their last by now.
       await parts.engine?.shutdown();
+      await parts.offline?.close();
       await parts.controller?.close();
     });
     const membership = openMembership(node);
@@ -87,6 +89,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
     const planner = addFleet(node, bus.url, limitsOf(settings));
     opened.push(() => planner?.close() ?? Promise.resolve());
     const dispatcher = addDispatcher(node, membership);
+    parts.offline = await addOffline(node, controller, dispatcher);
     const count = await registerModels(node, controller, variants);
     await heardOf(node, dispatcher, count);
     const first = settings.workers === 1 ? [] : coresByWorker.slice(0, settings.workers);

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { BodyDecoders } from '../runtime/remote-inbound.ts';
 import { FrameRejected } from '../runtime/errors.ts';
 import { datatypes } from '../runtime/wire/tensors.ts';
+import { decisionKinds } from '../actors/domain/decision.ts';
 import type { ModelManifest } from '../actors/domain/manifest.ts';
 import { outcomeCodes } from '../actors/domain/outcome.ts';
 import { accuracyKinds } from '../actors/domain/variant.ts';
@@ -128,6 +129,7 @@ const workerReport = z.object({
   hardware,
   memoryUsedBytes: z.number(),
   utilisation: z.number(),
+  onlineUtilisation: z.number().nullish().transform(absent),
   reclaimableBytes: z.number().nullish().transform(absent),
   instances: z.array(instanceReport),
 });
@@ -290,8 +292,70 @@ const registrationSchemas = [
   z.object({ type: z.literal('gateway.registration-refused'), ...told, error }),
 ] as const;
 
+const jobAsked = z.object({
+  selector: z.discriminatedUnion('by', [
+    z.object({ by: z.literal('task'), task: z.string(), dataset: optionalText }),
+    z.object({ by: z.literal('architecture'), architecture: z.string() }),
+    z.object({ by: z.literal('variant'), variant: z.string() }),
+  ]),
+  slo: z.object({
+    accuracyMin: z.number().nullish().transform(absent),
+    costUsdMax: z.number().nullish().transform(absent),
+  }),
+  outputs: names,
+  input: z.string(),
+  output: z.string(),
+});
+
+/** As the store holds it. */
+export const jobRecordSchema = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  asked: jobAsked,
+  items: z.number(),
+  fingerprint: z.string(),
+  state: z.enum(['open', 'done', 'cancelled', 'failed']),
+  why: optionalText,
+  written: z.number().nullish().transform(absent),
+  failed: z.number().nullish().transform(absent),
+});
+
+const decision = z.object({
+  kind: z.enum(decisionKinds),
+  by: z.string(),
+  atMs: z.number(),
+  subject: z.string(),
+  chosen: z.string(),
+  why: z.string(),
+  seen: z.record(z.string(), z.union([z.number(), z.string()])),
+  rejected: z.array(z.object({ what: z.string(), why: z.string() })),
+});
+
+/** From workers, and from the records beside the controller, to those of gateway nodes. */
+const recordsSchemas = [
+  z.object({ type: z.literal('decisions.decision-made'), decision }),
+  z.object({ type: z.literal('records.decision-relayed'), decision }),
+  z.object({ type: z.literal('records.attach-peer'), peer: ref }),
+] as const;
+
+/** Between gateways and the offline jobs beside the controller. */
+const offlineSchemas = [
+  z.object({ type: z.literal('offline.submit-job'), ...asked, asked: jobAsked }),
+  z.object({ type: z.literal('offline.describe-jobs'), ...asked, jobId: optionalText }),
+  z.object({ type: z.literal('offline.cancel-job'), ...asked, jobId: z.string() }),
+  // As with registrations, plain data that clients read.
+  z.object({
+    type: z.literal('gateway.jobs-described'),
+    ...told,
+    jobs: z.array(z.looseObject({})),
+  }),
+  z.object({ type: z.literal('gateway.job-refused'), ...told, error }),
+] as const;
+
 const schemas = [
   ...registrationSchemas,
+  ...offlineSchemas,
+  ...recordsSchemas,
   z.object({
     type: z.literal('controller.join-node'),
     requestId: z.string(),

@@ -1,5 +1,6 @@
 /** Whether a query may come in: names, inputs and limits. What passes is in flight. */
 
+import { isOffline } from '../domain/offline-job.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import { checkInputs } from '../domain/signature.ts';
 import type { InFlight } from './in-flight.ts';
@@ -51,7 +52,7 @@ export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
     entry: {
       submit: query,
       batch: checked.batch,
-      batchKey: checked.batchKey ?? query.queryId,
+      batchKey: batchKeyOf(query, checked.batchKey),
       sloDueMs,
       // A hard SLO leaves nothing to wait for after it.
       hardDueMs: request.onMiss === 'reject' ? Math.min(timeoutAtMs, sloDueMs) : timeoutAtMs,
@@ -63,4 +64,10 @@ export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
       avoid: undefined,
     },
   };
+}
+
+/** Offline queries run in batches of their own: in another's they would make it wait for them. */
+function batchKeyOf({ queryId, request }: SubmitQuery, key: string | undefined): string {
+  if (key === undefined) return queryId;
+  return isOffline(request.priority) ? `offline ${key}` : key;
 }

@@ -30,7 +30,7 @@ import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
 import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost, welcome } from './losses.ts';
-import { readinessOf } from './outage.ts';
+import { loadOf, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
 import { quote } from './quoting.ts';
@@ -81,6 +81,7 @@ function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching 
     workersGoneAtMs: undefined,
     areWorkersGone: false,
     wakeAtMs: Infinity,
+    selectionsTo: undefined,
   };
 }
 
@@ -173,6 +174,12 @@ function dispatcherBehaviour(
       return dispatching;
     case 'dispatcher.report-readiness':
       ctx.tell(message.replyTo, readinessOf(dispatching, ctx));
+      return dispatching;
+    case 'dispatcher.tell-selections':
+      dispatching.selectionsTo = message.to;
+      return dispatching;
+    case 'dispatcher.report-load':
+      ctx.tell(message.replyTo, loadOf(dispatching));
       return dispatching;
     case 'dispatcher.bus-changed':
       changeBus(dispatching, message.connected, ctx);
@@ -331,6 +338,8 @@ function takeReport(
   const isBack = before !== undefined && before.ref.epoch < worker.epoch;
   const orphans = isBack ? table.onWorker(report.workerId) : [];
   const { worker: indexed, isNew } = index.applyReport(worker, report, dispatchers, ctx.nowMs);
+  const { records } = dispatching.options;
+  if (records !== undefined) ctx.tell(records, { type: 'records.worker-seen', report });
   if (isNew) ctx.watch(worker, asTerminated);
   for (const instance of indexed.instances.values()) {
     if (instance.isWatched) continue;

@@ -7,7 +7,7 @@ import type { DecisionLog } from './decision-log.ts';
 import type { FleetIndex } from './fleet-index.ts';
 import type { Foresight } from './foresight.ts';
 import type { InFlightTable } from './in-flight.ts';
-import type { GatewayMessage } from './protocol.ts';
+import type { GatewayMessage, SelectionMade, WorkerKnown } from './protocol.ts';
 
 export interface DispatcherConfig {
   readonly mailboxMax: number;
@@ -39,6 +39,8 @@ export interface DispatcherOptions {
   readonly epoch: () => number;
   /** Whoever has queries here: told of each start, for what an earlier life held is lost. */
   readonly gateways: () => readonly Ref<GatewayMessage>[];
+  /** Who keeps what becomes of the fleet, in the same process; if anybody. */
+  readonly records?: Ref<WorkerKnown> | undefined;
 }
 
 export interface Dispatching {
@@ -56,4 +58,6 @@ export interface Dispatching {
   /** There has been none for longer than queries wait for one. */
   areWorkersGone: boolean;
   wakeAtMs: number;
+  /** Told of each selection; nobody, unless somebody subscribed to them. */
+  selectionsTo: Ref<SelectionMade> | undefined;
 }

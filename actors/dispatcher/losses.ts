@@ -67,6 +67,12 @@ export function bury(dispatching: Dispatching, terminated: Terminated, ctx: Cont
       // One that drained and left in good order is news to nobody.
       if (terminated.reason === 'stopped') ctx.log.info('worker left', { worker: worker.id });
       else ctx.log.warn('worker lost', { worker: worker.id, why: terminated.detail });
+      const { records } = dispatching.options;
+      if (records !== undefined) {
+        const inOrder = terminated.reason === 'stopped';
+        const gone = { workerId: worker.id, why: terminated.detail, inOrder };
+        ctx.tell(records, { type: 'records.worker-gone', ...gone });
+      }
       if (index.workerList.length === 0) startWaiting(dispatching, ctx);
       orphan(dispatching, orphans, worker, terminated.detail, ctx);
       return;

@@ -6,7 +6,7 @@
 import type { ActorContext } from '../../runtime/actor.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { Dispatching } from './dispatching.ts';
-import type { DispatcherMessage, Readiness } from './protocol.ts';
+import type { DispatcherMessage, LoadReported, Readiness } from './protocol.ts';
 
 type Context = ActorContext<DispatcherMessage>;
 
@@ -33,6 +33,18 @@ function busLostError(dispatching: Dispatching, { nowMs }: Context): QueryError 
     `${busName} has not been reachable from this gateway for ${seconds} s, so no worker is; ` +
       'it is dialled all the time, try again',
   );
+}
+
+/** What room there is for offline work: what the workers said last of their online queries. */
+export function loadOf({ index, table }: Dispatching): LoadReported {
+  return {
+    type: 'offline.load-reported',
+    workers: index.workerList.map(({ report }) => ({
+      units: report.hardware.reduce((sum, { units }) => sum + units, 0),
+      onlineUtilisation: report.onlineUtilisation ?? report.utilisation,
+    })),
+    inFlight: table.size,
+  };
 }
 
 export function readinessOf(

@@ -2,7 +2,7 @@
  * Placing one query: asks the selection policy, sends the query on, and remembers where it went.
  */
 
-import type { ActorContext } from '../../runtime/actor.ts';
+import type { ActorContext, Ref } from '../../runtime/actor.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import { type FleetView, type QueryView, selectionPolicies } from '../policy/selection/index.ts';
 import { answer } from './answering.ts';
@@ -11,7 +11,7 @@ import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-ind
 import type { Dispatching } from './dispatching.ts';
 import type { InFlight, Placement } from './in-flight.ts';
 import { outageOf } from './outage.ts';
-import type { DispatcherMessage } from './protocol.ts';
+import type { DispatcherMessage, SelectionMade } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
 /** Places the query, holds it while the bus is away, or answers why it cannot be served. */
@@ -80,6 +80,8 @@ function placeQuery(
   // Before its own work counts there.
   const { reason } = selection;
   dispatching.decisions.record(entry, ctx.nowMs, { view, query, reason, placement });
+  if (dispatching.selectionsTo !== undefined)
+    tellSelection(dispatching.selectionsTo, entry, placement, ctx);
   if (instance !== undefined) {
     instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
     instance.sent += 1;
@@ -115,6 +117,23 @@ function placeQuery(
   });
   preload(selection.preload, ctx);
   return undefined;
+}
+
+/** Somebody subscribed to selections. */
+function tellSelection(
+  to: Ref<SelectionMade>,
+  { submit }: InFlight,
+  { variant, workerId, instanceId, predictedMs, reason }: Placement,
+  ctx: ActorContext<DispatcherMessage>,
+): void {
+  const { queryId, principal } = submit;
+  ctx.tell(to, {
+    type: 'records.selection-made',
+    selection: {
+      ...{ kind: 'selection', queryId, tenant: principal.tenant, variant: variant.id },
+      ...{ worker: workerId, instance: instanceId, predictedMs, reason },
+    },
+  });
 }
 
 /** While the bus is away there are only the workers on this node. */

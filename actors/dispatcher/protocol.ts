@@ -9,6 +9,8 @@ import type { QueryAnswer, QueryId, QueryRequest } from '../domain/query.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerEvent } from '../worker/protocol.ts';
 import type { Explanation, Quote } from '../domain/explanation.ts';
+import type { FleetEvent, RecordedEvent, SubjectExplanation } from '../domain/fleet-event.ts';
+import type { WorkerId, WorkerReport } from '../domain/worker.ts';
 import type { QueryError } from '../domain/outcome.ts';
 import type { FleetDescription } from '../domain/fleet-description.ts';
 
@@ -35,6 +37,12 @@ export type GatewayMessage =
       readonly outcome: Quote | QueryError;
     }
   | {
+      readonly type: 'gateway.subject-explained';
+      readonly requestId: string;
+      readonly explanation: SubjectExplanation;
+    }
+  | { readonly type: 'gateway.event-recorded'; readonly recorded: RecordedEvent }
+  | {
       /** The dispatcher starts, and has nothing of what it was given before. */
       readonly type: 'gateway.queries-lost';
     };
@@ -47,6 +55,29 @@ export interface Readiness {
   readonly variants: number;
   readonly busConnected: boolean;
 }
+
+/** What a dispatcher knows of the load, for whoever would use what it leaves. */
+export interface LoadReported {
+  readonly type: 'offline.load-reported';
+  readonly workers: readonly { readonly units: number; readonly onlineUtilisation: number }[];
+  /** Queries in flight in this gateway, online and offline. */
+  readonly inFlight: number;
+}
+
+export interface SelectionMade {
+  readonly type: 'records.selection-made';
+  readonly selection: Extract<FleetEvent, { readonly kind: 'selection' }>;
+}
+
+/** What a dispatcher tells of workers as it comes to know them. */
+export type WorkerKnown =
+  | { readonly type: 'records.worker-seen'; readonly report: WorkerReport }
+  | {
+      readonly type: 'records.worker-gone';
+      readonly workerId: WorkerId;
+      readonly why: string;
+      readonly inOrder: boolean;
+    };
 
 export interface SubmitQuery {
   readonly type: 'dispatcher.submit-query';
@@ -107,6 +138,12 @@ export type DispatcherMessage =
     }
   | { readonly type: 'dispatcher.actor-terminated'; readonly terminated: Terminated }
   | { readonly type: 'dispatcher.report-readiness'; readonly replyTo: Ref<Readiness> }
+  | {
+      /** Where each query went is told there; undefined: nobody wants to know any more. */
+      readonly type: 'dispatcher.tell-selections';
+      readonly to: Ref<SelectionMade> | undefined;
+    }
+  | { readonly type: 'dispatcher.report-load'; readonly replyTo: Ref<LoadReported> }
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
   /** The bus has been away for longer than queries wait for it. */
   | { readonly type: 'dispatcher.bus-outage-lasts' }

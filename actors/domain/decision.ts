@@ -6,7 +6,9 @@
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
 import type { WorkerId } from './worker.ts';
 
-export type DecisionKind = 'scaling' | 'mitigation' | 'eviction' | 'fleet';
+export const decisionKinds = ['scaling', 'mitigation', 'eviction', 'placement', 'fleet'] as const;
+
+export type DecisionKind = (typeof decisionKinds)[number];
 
 export interface Rejected {
   readonly what: string;
@@ -36,12 +38,12 @@ export interface DecisionMade {
 
 /** Logs and counts a decision, and keeps it where decisions are kept. */
 export function tellDecision(
-  sink: Ref<DecisionMade> | undefined,
+  sinks: readonly Ref<DecisionMade>[],
   decision: Decision,
   ctx: Pick<ActorContext<never>, 'tell' | 'log' | 'metrics'>,
 ): void {
   const { kind, subject, chosen, why } = decision;
   ctx.log.info('decided', { kind, subject, chosen, why });
   ctx.metrics.count('infaas_decisions_total', 1, { kind });
-  if (sink !== undefined) ctx.tell(sink, { type: 'decisions.decision-made', decision });
+  for (const sink of sinks) ctx.tell(sink, { type: 'decisions.decision-made', decision });
 }

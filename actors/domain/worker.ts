@@ -30,6 +30,8 @@ export interface WorkerReport {
   readonly memoryUsedBytes: number;
   /** Busy share of the CPU units in the last window, 0..1. */
   readonly utilisation: number;
+  /** Busy share with other than offline queries, 0..1: in the last window, or since, if more. */
+  readonly onlineUtilisation?: number | undefined;
   /** Held by idle instances that would give way to a load. */
   readonly reclaimableBytes?: number | undefined;
   readonly instances: readonly InstanceReport[];

@@ -12,7 +12,7 @@ import { restartPolicy } from '../../runtime/supervision.ts';
 import { tellDecision } from '../domain/decision.ts';
 import { fleetPolicies } from '../policy/fleet/index.ts';
 import type { FleetDecision } from '../policy/fleet/view.ts';
-import { type Context, type Fleet, type FleetOptions, provisionerOf } from './fleet.ts';
+import { type Context, type Fleet, type FleetOptions, provisionerOf, sinksOf } from './fleet.ts';
 import { keepInMind, place, placeUnplaced, settlePlacements } from './placing.ts';
 import type { FleetMessage } from './protocol.ts';
 import { planWhenDue, startPlanning, takePlans } from './planning.ts';
@@ -170,7 +170,7 @@ function carryOut(fleet: Fleet, decision: FleetDecision, ctx: Context): void {
     for (const { variantId, to } of action.moves) {
       place(fleet, variantId, to, undefined, action.workerId, ctx);
     }
-    tellDecision(fleet.options.decisions, { ...of, chosen, rejected: decision.rejected }, ctx);
+    tellDecision(sinksOf(fleet), { ...of, chosen, rejected: decision.rejected }, ctx);
     finishRemovals(fleet, ctx);
     return;
   }
@@ -182,7 +182,7 @@ function carryOut(fleet: Fleet, decision: FleetDecision, ctx: Context): void {
     return;
   }
   const added = `add ${String(ordered)} ${action.kind} worker${ordered === 1 ? '' : 's'}`;
-  tellDecision(fleet.options.decisions, { ...of, chosen: added, rejected }, ctx);
+  tellDecision(sinksOf(fleet), { ...of, chosen: added, rejected }, ctx);
 }
 
 /** A worker leaves when all that it served has its place. */

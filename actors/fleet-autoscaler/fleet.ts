@@ -145,3 +145,7 @@ export function provisionerOf(
 /** Names of workers that the user's command starts: it keeps no list of them for us. */
 export const commandPrefix = 'cloud-';
 export const agentPrefix = 'auto-';
+
+export function sinksOf({ options }: Fleet): readonly Ref<DecisionMade>[] {
+  return options.decisions === undefined ? [] : [options.decisions];
+}

@@ -7,7 +7,14 @@ import type { Ref } from '../../runtime/actor.ts';
 import { tellDecision } from '../domain/decision.ts';
 import type { HardwareKind } from '../domain/hardware.ts';
 import type { WorkerId } from '../domain/worker.ts';
-import { agentPrefix, commandPrefix, type Context, type Fleet, provisionerOf } from './fleet.ts';
+import {
+  agentPrefix,
+  commandPrefix,
+  type Context,
+  type Fleet,
+  provisionerOf,
+  sinksOf,
+} from './fleet.ts';
 import type { FleetMessage, ProvisionerCommand, WorkerWanted } from './protocol.ts';
 
 /** Orders up to `count` workers, as there is room; returns how many, and why no more. */
@@ -135,7 +142,7 @@ function backOff(fleet: Fleet, name: WorkerId, what: string, mostMs: number, ctx
   ctx.metrics.count('infaas_worker_starts_failed_total');
   ctx.log.warn('worker failed', { worker: name, what, waitMs });
   tellDecision(
-    fleet.options.decisions,
+    sinksOf(fleet),
     {
       kind: 'fleet',
       by: 'controller',

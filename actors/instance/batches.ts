@@ -5,6 +5,7 @@
 
 import type { ActorContext } from '../../runtime/actor.ts';
 import { assert } from '../../runtime/assert.ts';
+import { isOffline } from '../domain/offline-job.ts';
 import { queryError } from '../domain/outcome.ts';
 import { batchPolicies } from '../policy/batching/index.ts';
 import type { EngineEvent } from './engine-port.ts';
@@ -123,7 +124,12 @@ export function finishBatch(
       inferMs: ran.inferMs,
     });
   });
-  account(serving, ctx, { finished: running.queries.length, busyMs: ran.inferMs, ratio });
+  const [first] = running.queries;
+  const isOfflineBatch = first !== undefined && isOffline(first.query.delivery.priority);
+  account(serving, ctx, {
+    ...{ finished: running.queries.length, busyMs: ran.inferMs, ratio },
+    offlineMs: isOfflineBatch ? ran.inferMs : 0,
+  });
   goOn(serving, ctx);
 }
 

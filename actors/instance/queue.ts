@@ -5,6 +5,7 @@
  * again when half of what was left of its time has passed.
  */
 
+import { isOffline } from '../domain/offline-job.ts';
 import type { RunQuery } from '../worker/protocol.ts';
 
 export interface Waiting {
@@ -21,7 +22,10 @@ export function waitingOf(query: RunQuery, nowMs: number): Waiting {
   return {
     query,
     arrivedMs: nowMs,
-    dueMs: Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
+    // Behind everything online, whatever its deadline.
+    dueMs: isOffline(query.delivery.priority)
+      ? Infinity
+      : Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
     hardDueMs,
     size: query.batch,
   };

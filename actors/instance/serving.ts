@@ -6,6 +6,7 @@
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
 import { coarseLatencyMs, type DemandCount } from '../domain/demand.ts';
 import type { InstanceId, InstanceState } from '../domain/instance.ts';
+import { isOffline } from '../domain/offline-job.ts';
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
 import type { Variant } from '../domain/variant.ts';
 import type { InstanceObserved, MonitorMessage } from '../monitor/protocol.ts';
@@ -78,7 +79,9 @@ export function isLeaving({ state }: Serving): boolean {
   return state === 'draining' || state === 'migrating';
 }
 
+/** Nothing is scaled for the sake of offline queries: they are no demand. */
 export function countArrival({ arrivals }: Serving, { query, size }: Waiting): void {
+  if (isOffline(query.delivery.priority)) return;
   const { by, accuracyMin, latencyMs } = query.asks;
   arrivals.add({ by, accuracyMin, latencyMs: coarseLatencyMs(latencyMs) }, size);
 }
@@ -139,6 +142,7 @@ function backlogMs(serving: Serving, nowMs: number): number {
 interface Account {
   readonly finished?: number;
   readonly busyMs?: number;
+  readonly offlineMs?: number;
   readonly ratio?: number;
   readonly urgent?: boolean;
 }
@@ -160,6 +164,7 @@ export function account(serving: Serving, ctx: ActorContext<InstanceMessage>, do
     saturationQps: serving.saturationQps,
     finished: done.finished ?? 0,
     busyMs: done.busyMs ?? 0,
+    offlineMs: done.offlineMs ?? 0,
     ratio: done.ratio,
     urgent: done.urgent ?? false,
   });

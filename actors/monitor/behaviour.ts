@@ -81,7 +81,10 @@ interface Monitoring {
   readonly options: MonitorOptions;
   readonly watched: Map<InstanceId, Watched>;
   busyMs: number;
+  /** Of it, with offline queries. */
+  offlineMs: number;
   utilisation: number;
+  onlineUtilisation: number;
   windowStartMs: number;
   /** By variant, over all of its instances here. */
   readonly drifting: Map<VariantId, { ratios: number[]; drift: DriftState }>;
@@ -98,7 +101,9 @@ export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, Moni
         options,
         watched: new Map(),
         busyMs: 0,
+        offlineMs: 0,
         utilisation: 0,
+        onlineUtilisation: 0,
         windowStartMs: ctx.nowMs,
         drifting: new Map(),
         driftToldMs: ctx.nowMs,
@@ -165,6 +170,7 @@ function observe(
   watched.served += seen.finished;
   watched.finished += seen.finished;
   monitoring.busyMs += seen.busyMs;
+  monitoring.offlineMs += seen.offlineMs;
   for (const each of seen.arrivals) watched.arrivals.push(each);
   if (seen.ratio !== undefined) watched.ratios.push(seen.ratio);
   if (seen.urgent) report(monitoring, ctx);
@@ -173,9 +179,12 @@ function observe(
 function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
   const { config, hardware, instanceRef } = monitoring.options;
   const elapsedMs = Math.max(1, ctx.nowMs - monitoring.windowStartMs);
-  const units = hardware.reduce((sum, kind) => sum + kind.units, 0);
-  monitoring.utilisation = Math.min(1, monitoring.busyMs / (elapsedMs * Math.max(1, units)));
+  const availableMs = elapsedMs * Math.max(1, unitsOf(hardware));
+  monitoring.utilisation = Math.min(1, monitoring.busyMs / availableMs);
+  const onlineMs = monitoring.busyMs - monitoring.offlineMs;
+  monitoring.onlineUtilisation = Math.min(1, onlineMs / availableMs);
   monitoring.busyMs = 0;
+  monitoring.offlineMs = 0;
   monitoring.windowStartMs = ctx.nowMs;
   let changed = false;
   for (const watched of monitoring.watched.values()) {
@@ -214,6 +223,23 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   tellDrift(monitoring, ctx);
   if (changed) report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
+}
+
+function unitsOf(hardware: readonly Hardware[]): number {
+  return hardware.reduce((sum, { units }) => sum + units, 0);
+}
+
+/** Less says little of how busy it is: one batch may fill it. */
+const leastSampleMs = 200;
+
+/** In the window that ended last, or since then if it is more: offline work gives way at once. */
+function onlineUtilisation(monitoring: Monitoring, nowMs: number): number {
+  const { busyMs, offlineMs, options, windowStartMs } = monitoring;
+  const sinceMs = nowMs - windowStartMs;
+  if (sinceMs < leastSampleMs) return monitoring.onlineUtilisation;
+  const availableMs = sinceMs * Math.max(1, unitsOf(options.hardware));
+  const since = Math.min(1, (busyMs - offlineMs) / availableMs);
+  return Math.max(monitoring.onlineUtilisation, since);
 }
 
 /** Few batches a window say as much as many, only later. */
@@ -317,6 +343,7 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
     hardware: options.hardware,
     memoryUsedBytes,
     utilisation: monitoring.utilisation,
+    onlineUtilisation: onlineUtilisation(monitoring, ctx.nowMs),
     instances,
   };
   ctx.tell(options.worker, { type: 'worker.report-gathered', report: gathered, loads });

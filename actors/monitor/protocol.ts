@@ -23,6 +23,8 @@ export interface InstanceObserved {
   /** Queries finished and engine time spent since its last account. */
   readonly finished: number;
   readonly busyMs: number;
+  /** Of it, with offline queries. */
+  readonly offlineMs: number;
   /** Execution time over the profile's prediction of the batch just run; undefined: none ran. */
   readonly ratio: number | undefined;
   /** True where watchers should learn at once (loaded, state changed). */

@@ -34,6 +34,7 @@ import {
   type Names,
   type Registry,
   registryOf,
+  sinksOf,
   type WorkerOptions,
   type Working,
 } from './working.ts';
@@ -179,7 +180,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       return working;
     case 'worker.carry-out':
       for (const decision of message.decisions) {
-        tellDecision(working.options.decisions, decision, ctx);
+        tellDecision(sinksOf(working), decision, ctx);
       }
       if (!working.draining) carryOut(working, message.actions, ctx);
       reportToFleet(working, ctx);

@@ -11,7 +11,7 @@ import type { Variant, VariantId } from '../domain/variant.ts';
 import { instanceSpec } from '../instance/behaviour.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
 import { type IdleInstance, planEviction } from '../policy/placement/evict.ts';
-import type { Context, Loaded, Working } from './working.ts';
+import { type Context, type Loaded, sinksOf, type Working } from './working.ts';
 
 /** Why a variant cannot be loaded here now, or undefined. */
 export function obstacleToLoad(
@@ -70,6 +70,7 @@ export function freeBytes({ options, instances }: Working, kind: Variant['hardwa
 export function load(
   working: Working,
   variant: Variant,
+  why: string,
   ctx: Context,
   cores?: readonly number[],
 ): Loaded {
@@ -104,6 +105,12 @@ export function load(
   if (alike === undefined) working.byVariant.set(variant.id, [loaded]);
   else alike.push(loaded);
   ctx.metrics.count('infaas_loads_total', 1, { variant: variant.id });
+  const { memoryBytes, loadMs } = variant.profile;
+  decide(working, ctx, {
+    ...{ kind: 'placement', subject: id, chosen: `load ${variant.id} as ${id}`, why },
+    seen: { memoryBytes, loadMs, instances: working.instances.size },
+    rejected: [],
+  });
   return loaded;
 }
 
@@ -134,7 +141,7 @@ export function loadWanted(working: Working, ctx: Context): void {
         }
         break;
       }
-      load(working, variant, ctx);
+      load(working, variant, `${String(count)} of ${variantId} are wanted here`, ctx);
     }
   }
 }
@@ -289,11 +296,7 @@ function isSameIncident(
 }
 
 /** Logs a decision and keeps it where decisions are kept. */
-export function decide(
-  { options }: Working,
-  ctx: Context,
-  made: Omit<Decision, 'by' | 'atMs'>,
-): void {
-  const decision: Decision = { ...made, by: options.id, atMs: ctx.nowMs };
-  tellDecision(options.decisions, decision, ctx);
+export function decide(working: Working, ctx: Context, made: Omit<Decision, 'by' | 'atMs'>): void {
+  const decision: Decision = { ...made, by: working.options.id, atMs: ctx.nowMs };
+  tellDecision(sinksOf(working), decision, ctx);
 }

@@ -72,7 +72,9 @@ function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | unde
     variant === undefined
       ? `worker ${options.id} does not know variant ${query.variantId} yet`
       : obstacleToLoad(working, variant, ctx.nowMs);
-  if (variant !== undefined && obstacle === undefined) return load(working, variant, ctx);
+  if (variant !== undefined && obstacle === undefined) {
+    return load(working, variant, `query ${query.queryId} was sent here for it`, ctx);
+  }
   if (variant !== undefined && working.held.length < options.config.heldMax) {
     if (makeRoom(working, variant, ctx)) {
       working.held.push(query);

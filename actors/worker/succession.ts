@@ -76,7 +76,8 @@ function succeed(
     ctx.log.warn('no successor loaded', { instance: instanceId, variant: variant.id, obstacle });
     return false;
   }
-  old.successorId = load(working, variant, ctx, cores).id;
+  const why = `it succeeds ${old.id}`;
+  old.successorId = load(working, variant, why, ctx, cores).id;
   ctx.metrics.count('infaas_successions_total', 1, { variant: variant.id });
   return true;
 }

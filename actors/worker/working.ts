@@ -1,6 +1,7 @@
 /** What a worker is set to, and what it holds. */
 
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
+import { refOf } from '../../runtime/actor.ts';
 import type { SupervisionPolicy } from '../../runtime/supervision.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import type { DecisionMade } from '../domain/decision.ts';
@@ -45,10 +46,10 @@ export interface WorkerOptions {
   readonly controller: Ref<ControllerMessage>;
   /** Whom to ask for room elsewhere; undefined where there is no other worker. */
   readonly fleet?: Ref<FleetMessage> | undefined;
+  /** Path of the records on each dispatcher's node, where decisions are kept; if anywhere. */
+  readonly recordsPath?: string | undefined;
   /** Who has stale profiles measured anew. */
   readonly registrar?: Ref<DriftSeen> | undefined;
-  /** Where decisions are kept, if anywhere. */
-  readonly decisions?: Ref<DecisionMade> | undefined;
   readonly config: WorkerConfig;
 }
 
@@ -121,3 +122,10 @@ export interface Names {
 }
 
 export type Context = ActorContext<WorkerMessage>;
+
+/** Decisions go to all gateway nodes: each tells those who ask it. */
+export function sinksOf({ options, dispatchers }: Working): readonly Ref<DecisionMade>[] {
+  const { recordsPath } = options;
+  if (recordsPath === undefined) return [];
+  return dispatchers.map(({ node, epoch }) => refOf(node, epoch, recordsPath));
+}

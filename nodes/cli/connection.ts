@@ -66,6 +66,16 @@ class ClientSystem implements System {
   explain: System['explain'] = (queryId) => this.consulted(this.client.explain(queryId));
   quote: System['quote'] = (asked) => this.consulted(this.client.quote(asked));
 
+  explainSubject: System['explainSubject'] = (subject) =>
+    this.consulted(this.client.explainSubject(subject));
+  subscribe: System['subscribe'] = (filter, listener, signal) =>
+    this.consulted(this.client.subscribe(filter, listener, signal));
+
+  submitOffline: System['submitOffline'] = (job) => this.consulted(this.client.submitOffline(job));
+  offlineStatus: System['offlineStatus'] = (job) => this.consulted(this.client.offlineStatus(job));
+  cancelOffline: System['cancelOffline'] = (job) => this.consulted(this.client.cancelOffline(job));
+  offlineJobs: System['offlineJobs'] = () => this.consulted(this.client.offlineJobs());
+
   close(): Promise<void> {
     return this.client.close();
   }

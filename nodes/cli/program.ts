@@ -12,7 +12,6 @@ import { addControllerCommand } from './commands/controller.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addGatewayCommand } from './commands/gateway.ts';
-import { addLaterCommands } from './commands/later.ts';
 import {
   addArchitecturesCommand,
   addInstancesCommand,
@@ -21,12 +20,14 @@ import {
   addWorkersCommand,
 } from './commands/listings.ts';
 import { addLoadCommand } from './commands/load.ts';
+import { addOfflineCommand } from './commands/offline.ts';
 import { addQueryCommand } from './commands/query.ts';
 import { addRegisterCommand } from './commands/register.ts';
 import { addUnregisterCommand } from './commands/unregister.ts';
 import { addQuoteCommand } from './commands/quote.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
 const commands: readonly AddCommand[] = [
@@ -46,9 +47,10 @@ const commands: readonly AddCommand[] = [
   addQueryCommand,
   addExplainCommand,
   addQuoteCommand,
+  addWatchCommand,
   addLoadCommand,
+  addOfflineCommand,
   addSimulateCommand,
-  addLaterCommands,
 ];
 
 /** Nothing ends the process and nothing is printed past `cli.terminal`: errors are thrown. */

@@ -78,16 +78,22 @@ function readOne(
     return { [input.name]: fitArray(parseNpy(content, file), input, file, notes) };
   }
   const value = parseJson(content, file);
-  if (name !== undefined) {
-    const input = theInput(file, name, signature, 'an array');
-    return { [name]: fitArray(tensorFromJson(value, input, file), input, file, notes) };
-  }
-  const read = readJsonInputs(value, signature, file);
-  if ('bare' in read) {
-    const input = theInput(file, name, signature, 'a bare array');
-    return { [input.name]: fitArray(tensorFromJson(read.bare, input, file), input, file, notes) };
-  }
-  return read.inputs;
+  if (name === undefined) return inputsFromJson(value, signature, file, notes);
+  const input = theInput(file, name, signature, 'an array');
+  return { [name]: fitArray(tensorFromJson(value, input, file), input, file, notes) };
+}
+
+/** JSON inputs by name, or those of a single input alone; `where` is named in what is wrong. */
+export function inputsFromJson(
+  value: unknown,
+  signature: readonly TensorDescription[],
+  where: string,
+  notes: string[] = [],
+): Record<string, Tensor> {
+  const read = readJsonInputs(value, signature, where);
+  if ('inputs' in read) return read.inputs;
+  const input = theInput(where, undefined, signature, 'a bare array');
+  return { [input.name]: fitArray(tensorFromJson(read.bare, input, where), input, where, notes) };
 }
 
 function readContent(file: string): Uint8Array {

@@ -11,10 +11,20 @@ import type {
   WorkerDescription,
 } from '../../actors/domain/fleet-description.ts';
 import type { Explanation, Quote } from '../../actors/domain/explanation.ts';
+import type { JobDescription } from '../../actors/domain/offline-job.ts';
 import type { QueryError } from '../../actors/domain/outcome.ts';
 import type { QueryRequest, QueryServed, Slo } from '../../actors/domain/query.ts';
 import type { RegistrationReport, UnregisterReport } from '../../actors/domain/registration.ts';
-import type { FileContent, ManifestInput, RegisterCallOptions } from '../../client/index.ts';
+import type {
+  FileContent,
+  ManifestInput,
+  OfflineJob,
+  RegisterCallOptions,
+  Subject,
+  SubjectExplanation,
+  SubscribeFilter,
+  SubscriptionNews,
+} from '../../client/index.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { QuerySelector } from './client-options.ts';
 
@@ -70,6 +80,17 @@ export interface System {
   /** These two reject with QueryWasRefused where the system refuses. */
   explain(queryId: string): Promise<Explanation>;
   quote(asked: QuoteAsked): Promise<Quote>;
+  explainSubject(subject: Subject): Promise<SubjectExplanation>;
+  /** Until `signal` aborts. */
+  subscribe(
+    filter: SubscribeFilter,
+    listener: (news: SubscriptionNews) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  submitOffline(job: OfflineJob): Promise<JobDescription>;
+  offlineStatus(job: string): Promise<JobDescription>;
+  cancelOffline(job: string): Promise<JobDescription>;
+  offlineJobs(): Promise<readonly JobDescription[]>;
   close(): Promise<void>;
 }
 

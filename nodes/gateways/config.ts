@@ -59,6 +59,9 @@ export const gatewayConfigSchema = z.strictObject({
   inFlightMax: count.default(65_536),
   /** Registrations, uploads of a chunk and removals that a gateway has under way. */
   registrationsMax: count.default(256),
+  /** Clients that are told what happens in the fleet, and events that wait for one that is slow. */
+  subscriptionsMax: count.default(256),
+  subscriptionEventsMax: count.default(1_000),
   inFlightBytesMax: count.default(512 * MiB),
   /** Bodies of HTTP requests that are being read, together: they are not in flight yet. */
   uploadBytesMax: count.default(128 * MiB),

@@ -1,7 +1,9 @@
 /**
- * Models over HTTP: `PUT /v1/uploads/UPLOAD/FILE` brings a file, `POST /v1/register` makes a family
- * of what was brought, `DELETE /v1/architectures/NAME[/VARIANT]` removes one. A registration is
- * answered with one JSON object a line: its progress, and last what came of it.
+ * What the controller's node is asked over HTTP. Models: `PUT /v1/uploads/UPLOAD/FILE` brings a
+ * file, `POST /v1/register` makes a family of what was brought, `DELETE
+ * /v1/architectures/NAME[/VARIANT]` removes one. A registration is answered with one JSON object a
+ * line: its progress, and last what came of it. Offline jobs: `POST /v1/offline`, `GET
+ * /v1/offline[/JOB]`, `DELETE /v1/offline/JOB`.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -9,7 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { GatewayConfig } from './config.ts';
-import { decodeRequest, type JsonObject } from './decode-request.ts';
+import { type DecodedRequest, decodeRequest, type JsonObject } from './decode-request.ts';
 import { respondError } from './http.ts';
 import type { RegistrationOperation } from './parse-registration.ts';
 import { httpStatusOf } from './print-answer.ts';
@@ -29,6 +31,8 @@ export interface RegistrationExchange {
 const uploadPath = /^\/v1\/uploads\/([^/]+)\/(.+)$/;
 const architecturePath = /^\/v1\/architectures\/([^/]+)(?:\/([^/]+))?$/;
 const registerPath = '/v1/register';
+const offlineRoot = '/v1/offline';
+const offlinePath = /^\/v1\/offline(?:\/([^/]+))?$/;
 /** Passed on at once: a body is never held whole. */
 const chunkBytes = 512 * 1024;
 
@@ -44,21 +48,26 @@ export class HttpRegistration {
   }
 
   takes(path: string): boolean {
-    return path === registerPath || uploadPath.test(path) || architecturePath.test(path);
+    return (
+      path === registerPath ||
+      [uploadPath, architecturePath, offlinePath].some((pattern) => pattern.test(path))
+    );
   }
 
   async handle(exchange: RegistrationExchange): Promise<void> {
     const { method, path, response } = exchange;
-    const allowed = methodOf(path);
-    if (method !== allowed) {
-      response.setHeader('Allow', allowed);
-      const message = `${path} takes ${allowed}, not ${method}`;
+    const allowed = methodsOf(path);
+    if (!allowed.includes(method)) {
+      response.setHeader('Allow', allowed.join(', '));
+      const message = `${path} takes ${allowed.join(' or ')}, not ${method}`;
       const error = queryError('bad_input', message, { field: 'method' });
       respondError({ response, encoding: 'json' }, error, 405);
       return;
     }
     const upload = uploadPath.exec(path);
-    if (upload !== null) await this.upload(exchange, partsOf(upload));
+    const offline = offlinePath.exec(path);
+    if (offline !== null) await this.offline(exchange, partsOf(offline)[0]);
+    else if (upload !== null) await this.upload(exchange, partsOf(upload));
     else if (path === registerPath) await this.register(exchange);
     else await this.unregister(exchange, partsOf(architecturePath.exec(path)));
   }
@@ -94,14 +103,39 @@ export class HttpRegistration {
     respondWith(response, answer);
   }
 
-  private async register({ request, response, principal }: RegistrationExchange): Promise<void> {
+  private async offline(exchange: RegistrationExchange, job: string | undefined): Promise<void> {
+    const { method, principal, response } = exchange;
+    if (method === 'POST') {
+      const decoded = await this.bodyOf(exchange);
+      if (decoded === undefined) return;
+      const answer = decoded.ok
+        ? await this.ask('offline-submit', decoded.value, principal)
+        : decoded;
+      respondWith(response, answer);
+      return;
+    }
+    const op = method === 'DELETE' ? 'offline-cancel' : 'offline-status';
+    const answer =
+      job === undefined
+        ? await this.ask('offline-list', {}, principal)
+        : await this.ask(op, { job }, principal);
+    respondWith(response, answer);
+  }
+
+  /** Undefined when whoever sent it is gone. */
+  private async bodyOf({ request }: RegistrationExchange): Promise<DecodedRequest | undefined> {
     const { config } = this.options;
     const body = await readBody(request, config.jsonBytesMax, this.bodies);
-    if (body === 'aborted') return;
-    const decoded =
-      body === 'too-large' || body === 'overloaded'
-        ? { ok: false as const, error: unread(body, config) }
-        : decodeRequest(body, 'json', config);
+    if (body === 'aborted') return undefined;
+    return body === 'too-large' || body === 'overloaded'
+      ? { ok: false, error: unread(body, config) }
+      : decodeRequest(body, 'json', config);
+  }
+
+  private async register(exchange: RegistrationExchange): Promise<void> {
+    const { response, principal } = exchange;
+    const decoded = await this.bodyOf(exchange);
+    if (decoded === undefined) return;
     if (!decoded.ok) {
       respondWith(response, decoded);
       return;
@@ -144,9 +178,11 @@ export class HttpRegistration {
   }
 }
 
-function methodOf(path: string): string {
-  if (path === registerPath) return 'POST';
-  return uploadPath.test(path) ? 'PUT' : 'DELETE';
+function methodsOf(path: string): readonly string[] {
+  if (path === registerPath) return ['POST'];
+  if (path === offlineRoot) return ['GET', 'POST'];
+  if (offlinePath.test(path)) return ['GET', 'DELETE'];
+  return uploadPath.test(path) ? ['PUT'] : ['DELETE'];
 }
 
 /** Percent-encoded names as they are meant; what is badly encoded is taken as it stands. */
@@ -165,7 +201,7 @@ function unread(
   { jsonBytesMax, uploadBytesMax }: GatewayConfig,
 ): QueryError {
   return why === 'too-large'
-    ? queryError('too_large', `a registration has at most ${jsonBytesMax} bytes (jsonBytesMax)`)
+    ? queryError('too_large', `a request has at most ${jsonBytesMax} bytes (jsonBytesMax)`)
     : queryError('overloaded', `bodies reach ${uploadBytesMax} bytes, the limit (uploadBytesMax)`);
 }
 

@@ -39,6 +39,7 @@ import {
   QueryDesk,
 } from './query-desk.ts';
 import { RegistrationDesk } from './registration-desk.ts';
+import { parseSubscription, Subscriptions } from './subscriptions.ts';
 
 export interface NatsServiceOptions extends GatewayOptions {
   readonly connection: NatsConnection;
@@ -62,10 +63,17 @@ interface NatsRequest {
   readonly startedMs: number;
 }
 
+interface Subscribed {
+  heardMs: number;
+  readonly end: () => void;
+}
+
 const endpointEnvelope: ReadonlySet<string> = new Set(['id', 'op']);
 /** Room left beside an answer for its headers, within the server's `max_payload`. */
 const headerBytes = 4_096;
 const heldMax = 65_536;
+/** A subscription whose client did not ask after it for so long has ended. */
+const unheardMs = 30_000;
 const openingBrace = 0x7b;
 
 /** Subscribes; the service is discoverable when it resolves. */
@@ -85,6 +93,9 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   private readonly registrations: RegistrationDesk;
   /** Reply subjects of registrations, removals and uploads under way. */
   private readonly registering = new Set<string>();
+  private readonly subscriptions: Subscriptions;
+  /** By reply subject. */
+  private readonly subscribed = new Map<string, Subscribed>();
   private readonly broadcasts;
   private closed: Promise<void> | undefined;
 
@@ -93,6 +104,7 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     this.principal = options.principal ?? localPrincipal;
     this.desk = new QueryDesk('nats', options, this);
     this.registrations = new RegistrationDesk('nats', options);
+    this.subscriptions = new Subscriptions('nats', options);
     const { connection, id, version, clock } = options;
     this.discovery = new ServiceDiscovery({
       connection,
@@ -113,16 +125,20 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
         this.register({ message, stats, startedMs: clock.nowMs() }, op);
       });
     }
+    this.discovery.endpoint('subscribe', serviceSubject('subscribe'), (message, stats) => {
+      this.subscribe({ message, stats, startedMs: clock.nowMs() });
+    });
     this.broadcasts = [
       this.discovery.subscribe(serviceSubject('cancel'), (message) => {
         for (const reply of this.repliesIn(message)) {
           const queryId = this.byReply.get(reply);
           if (queryId !== undefined) this.desk.cancel(queryId);
+          this.subscribed.get(reply)?.end();
         }
       }),
       this.discovery.subscribe(serviceSubject('held'), (message) => {
         const holds = (reply: string): boolean =>
-          this.byReply.has(reply) || this.registering.has(reply);
+          this.byReply.has(reply) || this.registering.has(reply) || this.isHeard(reply);
         const held = this.repliesIn(message).filter(holds);
         if (held.length > 0) message.respond(encode({ held }));
       }),
@@ -156,6 +172,8 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
   private async drain(): Promise<void> {
     await this.discovery.leave();
     this.registrations.close();
+    for (const { end } of [...this.subscribed.values()]) end();
+    this.subscriptions.close();
     await this.desk.drain();
     for (const subscription of this.broadcasts) subscription.unsubscribe();
     if (!this.options.connection.isClosed()) {
@@ -247,6 +265,60 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
       stats.done(this.options.clock.nowMs() - startedMs, answer.error?.message);
       this.send(message, body, encoding, answer.error);
     });
+  }
+
+  /**
+   * News go to the reply subject until the subscription is cancelled there, or its client asks
+   * after it no more: nobody says on NATS that a listener has gone.
+   */
+  private subscribe(request: NatsRequest): void {
+    const { message, stats, startedMs } = request;
+    const { clock, config } = this.options;
+    const encoding = encodingOf(message);
+    const { reply } = message;
+    if (reply === undefined || reply === '') return;
+    const decoded =
+      message.data.length === 0
+        ? ({ ok: true, value: {} } as const)
+        : decodeRequest(message.data, encoding, config);
+    const clientId = decoded.ok ? clientIdOf(decoded.value) : undefined;
+    const parsed = decoded.ok ? parseSubscription(decoded.value) : decoded;
+    const refusal = parsed.ok ? this.subscriptions.refusal() : parsed.error;
+    if (!parsed.ok || refusal !== undefined) {
+      if (refusal !== undefined) this.refuse(request, refusal, clientId, encoding);
+      return;
+    }
+    const id = clientId === undefined ? {} : { id: clientId };
+    const stop = this.subscriptions.add(parsed.filter, this.principal, (news) => {
+      if (clock.nowMs() - subscribed.heardMs > unheardMs) {
+        subscribed.end();
+        return false;
+      }
+      const body = printObject({ ...id, ok: true, partial: true, ...news }, encoding);
+      this.send(message, body, encoding, undefined);
+      return true;
+    });
+    const end = (): void => {
+      if (!this.subscribed.delete(reply)) return;
+      stop();
+      stats.done(clock.nowMs() - startedMs, undefined);
+      this.send(
+        message,
+        printObject({ ...id, ok: true, ended: true }, encoding),
+        encoding,
+        undefined,
+      );
+    };
+    const subscribed: Subscribed = { heardMs: clock.nowMs(), end };
+    this.subscribed.set(reply, subscribed);
+  }
+
+  /** Its client asks after it, and so lives. */
+  private isHeard(reply: string): boolean {
+    const subscribed = this.subscribed.get(reply);
+    if (subscribed === undefined) return false;
+    subscribed.heardMs = this.options.clock.nowMs();
+    return true;
   }
 
   private refuse(

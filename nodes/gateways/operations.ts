@@ -11,6 +11,7 @@ import type {
   GatewayMessage,
   QuoteQuery,
 } from '../../actors/dispatcher/protocol.ts';
+import type { Subject } from '../../actors/domain/fleet-event.ts';
 import type { FleetDescription } from '../../actors/domain/fleet-description.ts';
 import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
@@ -32,9 +33,6 @@ export const fleetOperations = [
 
 export type FleetOperation = (typeof fleetOperations)[number];
 
-/** Promised by the interface for a later version. */
-const laterOperations: ReadonlySet<string> = new Set(['subscribe']);
-
 /** Operations that the dispatcher answers. */
 export const consultOperations = [...fleetOperations, 'explain', 'quote'] as const;
 
@@ -43,13 +41,15 @@ export type ConsultOperation = (typeof consultOperations)[number];
 /** What a client wants to know, parsed. */
 export type Consultation =
   | { readonly op: FleetOperation; readonly filters: FleetFilters }
-  | { readonly op: 'explain'; readonly queryId: string }
+  | { readonly op: 'explain'; readonly queryId: string; readonly subject?: undefined }
+  | { readonly op: 'explain'; readonly subject: Subject }
   | { readonly op: 'quote'; readonly asked: QuoteQuery['asked']; readonly batch: number };
 
 const knownOperations = [
   'query',
   'cancel',
   'ping',
+  'subscribe',
   ...consultOperations,
   ...registrationOperations,
 ];
@@ -71,8 +71,8 @@ export function operationRefused(
   op: unknown,
   offered: readonly string[] = knownOperations,
 ): QueryError {
-  if (typeof op === 'string' && laterOperations.has(op)) {
-    const message = `operation ${op} is not available in this version`;
+  if (op === 'subscribe') {
+    const message = 'subscribe is offered over WebSocket (/v1/ws) and NATS';
     return queryError('bad_input', message, { field: 'op', known: offered });
   }
   const nearest = typeof op === 'string' ? nearestName(op, offered) : undefined;
@@ -111,7 +111,10 @@ export interface ConsultEnvelope {
 }
 
 /** The dispatcher's message that asks it. */
-export function askOf(asked: Consultation, envelope: ConsultEnvelope): DispatcherMessage {
+export function askOf(
+  asked: Exclude<Consultation, { readonly subject: Subject }>,
+  envelope: ConsultEnvelope,
+): DispatcherMessage {
   switch (asked.op) {
     case 'explain':
       return { type: 'dispatcher.explain-query', ...envelope, queryId: asked.queryId };
@@ -133,11 +136,21 @@ function partsFor(op: FleetOperation): readonly FleetOperation[] {
 }
 
 function parseExplain(value: JsonObject, envelope: ReadonlySet<string>): ParsedConsultation {
-  const other = Object.keys(value).find((key) => key !== 'queryId' && !envelope.has(key));
+  const known = ['queryId', 'instance', 'worker'];
+  const other = Object.keys(value).find((key) => !known.includes(key) && !envelope.has(key));
   if (other !== undefined) {
-    return refuse(other.slice(0, 64), `unknown field "${other.slice(0, 64)}"; known: queryId`);
+    const name = other.slice(0, 64);
+    return refuse(name, `unknown field "${name}"; known: ${known.join(', ')}`);
   }
   const { queryId } = value;
+  for (const kind of ['instance', 'worker'] as const) {
+    const name = value[kind];
+    if (name === undefined || name === null || queryId !== undefined) continue;
+    if (typeof name === 'string' && name !== '' && name.length <= queryIdLengthMax) {
+      return { ok: true, asked: { op: 'explain', subject: { kind, name } } };
+    }
+    return refuse(kind, `${kind}: expected the name of one, got ${show(name)}`);
+  }
   if (typeof queryId === 'string' && queryId !== '' && queryId.length <= queryIdLengthMax) {
     return { ok: true, asked: { op: 'explain', queryId } };
   }

@@ -77,7 +77,7 @@ const askedFields: ReadonlySet<string> = new Set([
 export function parseAsked(
   value: JsonObject,
   envelope: ReadonlySet<string>,
-  limits: QueryLimits,
+  limits: Pick<QueryLimits, 'timeoutMsMax'>,
 ): ParsedAsked {
   try {
     for (const key of Object.keys(value)) {
@@ -203,7 +203,7 @@ function parseOnMiss(value: unknown): QueryRequest['onMiss'] {
   throw badField('onMiss', '"best-effort" or "reject"', value);
 }
 
-function parseTimeout(value: unknown, limits: QueryLimits): number {
+function parseTimeout(value: unknown, limits: Pick<QueryLimits, 'timeoutMsMax'>): number {
   const most = limits.timeoutMsMax;
   if (value === undefined || value === null) return Math.min(defaultTimeoutMs, most);
   if (typeof value === 'number' && value >= 1 && value <= most) return value;

@@ -1,4 +1,7 @@
-/** Requests that change what is registered, as a client sent them, to what the registrar takes. */
+/**
+ * Requests to the controller's node, as a client sent them: what changes what is registered, to the
+ * registrar, and what is about offline jobs.
+ */
 
 import type { QueryError } from '../../actors/domain/outcome.ts';
 import type { RegisterFamily, UnregisterFamily } from '../../actors/registrar/protocol.ts';
@@ -6,9 +9,21 @@ import type { WriteChunk } from '../../actors/registrar/uploads-port.ts';
 import { parseManifest } from '../manifest-schema.ts';
 import type { JsonObject } from './decode-request.ts';
 import { nearestName } from '../../actors/domain/nearest-name.ts';
+import {
+  offlineFields,
+  type OfflineOperation,
+  offlineOperations,
+  type OfflineRequest,
+  parseOfflineJob,
+} from './parse-offline-job.ts';
 import { badField, badInput, Refused } from './refused.ts';
 
-export const registrationOperations = ['upload', 'register', 'unregister'] as const;
+export const registrationOperations = [
+  'upload',
+  'register',
+  'unregister',
+  ...offlineOperations,
+] as const;
 
 export type RegistrationOperation = (typeof registrationOperations)[number];
 
@@ -20,7 +35,8 @@ export function isRegistrationOperation(op: unknown): op is RegistrationOperatio
 export type RegistrationRequest =
   | Omit<WriteChunk, 'requestId' | 'principal' | 'replyTo'>
   | Omit<RegisterFamily, 'requestId' | 'principal' | 'replyTo'>
-  | Omit<UnregisterFamily, 'requestId' | 'principal' | 'replyTo'>;
+  | Omit<UnregisterFamily, 'requestId' | 'principal' | 'replyTo'>
+  | OfflineRequest;
 
 export type RegistrationParsed =
   | { readonly ok: true; readonly request: RegistrationRequest }
@@ -30,6 +46,7 @@ const fields: Readonly<Record<RegistrationOperation, readonly string[]>> = {
   upload: ['id', 'op', 'upload', 'file', 'offset', 'data'],
   register: ['id', 'op', 'upload', 'manifest', 'generate', 'profile'],
   unregister: ['id', 'op', 'architecture', 'variant'],
+  ...offlineFields,
 };
 
 export function parseRegistration(
@@ -38,35 +55,41 @@ export function parseRegistration(
 ): RegistrationParsed {
   try {
     for (const key of Object.keys(value)) if (!fields[op].includes(key)) throw unknown(op, key);
-    return { ok: true, request: parsers[op](value) };
+    const request = isOffline(op) ? parseOfflineJob(op, value) : parsers[op](value);
+    return { ok: true, request };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, error: error.error };
     throw error;
   }
 }
 
-const parsers: Readonly<Record<RegistrationOperation, (value: JsonObject) => RegistrationRequest>> =
-  {
-    upload: (value) => ({
-      type: 'uploads.write-chunk',
-      uploadId: text(value, 'upload'),
-      file: text(value, 'file'),
-      offset: wholeNumber(value, 'offset'),
-      data: bytes(value['data']),
-    }),
-    register: (value) => {
-      const parsed = parseManifest(value['manifest']);
-      if (!parsed.ok) throw badInput(parsed.field, `manifest: ${parsed.problem}`);
-      const options = { generate: flag(value, 'generate'), profile: flag(value, 'profile') };
-      const uploadId = text(value, 'upload');
-      return { type: 'registrar.register-family', uploadId, manifest: parsed.manifest, options };
-    },
-    unregister: (value) => ({
-      type: 'registrar.unregister-family',
-      architecture: text(value, 'architecture'),
-      variant: isAbsent(value['variant']) ? undefined : text(value, 'variant'),
-    }),
-  };
+function isOffline(op: RegistrationOperation): op is OfflineOperation {
+  return (offlineOperations as readonly string[]).includes(op);
+}
+
+type FamilyOperation = Exclude<RegistrationOperation, OfflineOperation>;
+
+const parsers: Readonly<Record<FamilyOperation, (value: JsonObject) => RegistrationRequest>> = {
+  upload: (value) => ({
+    type: 'uploads.write-chunk',
+    uploadId: text(value, 'upload'),
+    file: text(value, 'file'),
+    offset: wholeNumber(value, 'offset'),
+    data: bytes(value['data']),
+  }),
+  register: (value) => {
+    const parsed = parseManifest(value['manifest']);
+    if (!parsed.ok) throw badInput(parsed.field, `manifest: ${parsed.problem}`);
+    const options = { generate: flag(value, 'generate'), profile: flag(value, 'profile') };
+    const uploadId = text(value, 'upload');
+    return { type: 'registrar.register-family', uploadId, manifest: parsed.manifest, options };
+  },
+  unregister: (value) => ({
+    type: 'registrar.unregister-family',
+    architecture: text(value, 'architecture'),
+    variant: isAbsent(value['variant']) ? undefined : text(value, 'variant'),
+  }),
+};
 
 function unknown(op: RegistrationOperation, key: string): Refused {
   const name = key.slice(0, 64);

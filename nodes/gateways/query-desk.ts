@@ -11,6 +11,8 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer, QueryId, QueryRequest } from '../../actors/domain/query.ts';
 import type { DispatcherMessage, GatewayMessage } from '../../actors/dispatcher/protocol.ts';
+import type { OfflineMessage } from '../../actors/offline/protocol.ts';
+import type { RecordsMessage } from '../../actors/records/protocol.ts';
 import type { RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import type { WriteChunk } from '../../actors/registrar/uploads-port.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
@@ -24,8 +26,9 @@ import type { Encoding } from './decode-request.ts';
 import { askOf, type Consultation, selectFleet } from './operations.ts';
 import type { ClientId } from './parse-query.ts';
 
-/** Where models are registered: on the controller's node. */
+/** Where models are registered, and offline jobs run: on the controller's node. */
 export interface RegistrationRefs {
+  readonly offline: Ref<OfflineMessage>;
   readonly registrar: Ref<RegistrarMessage>;
   readonly uploads: Ref<WriteChunk>;
 }
@@ -40,6 +43,8 @@ export interface GatewayOptions {
   readonly dispatcher: Ref<DispatcherMessage>;
   /** Where desks enter their ports, for the dispatcher to know them. */
   readonly desks: Set<Ref<GatewayMessage>>;
+  /** What becomes of the fleet, in this process; without it nobody can subscribe. */
+  readonly records?: Ref<RecordsMessage> | undefined;
   /** Without them models are not registered through this gateway. */
   readonly registration?: RegistrationRefs | undefined;
   /** A query's system-wide id. */
@@ -158,7 +163,15 @@ export class QueryDesk<O> {
     this.consultations.set(requestId, { ...pending, expiresMs: clock.nowMs() + consultMs });
     this.keepSweeping();
     const envelope = { requestId, principal, replyTo: this.port };
-    host.tell(dispatcher, askOf(pending.asked, envelope));
+    const { asked } = pending;
+    if (asked.op !== 'explain' || asked.subject === undefined) {
+      host.tell(dispatcher, askOf(asked, envelope));
+      return;
+    }
+    const { subject } = asked;
+    if (this.options.records !== undefined) {
+      host.tell(this.options.records, { type: 'records.explain-subject', subject, ...envelope });
+    }
   }
 
   /** The query is then answered `cancelled`, or with what was on its way already. */
@@ -219,6 +232,13 @@ export class QueryDesk<O> {
         this.answerConsultation(message.requestId, () =>
           consultOutcome('explanation', message.outcome),
         );
+        return;
+      case 'gateway.subject-explained': {
+        const { requestId, explanation } = message;
+        this.answerConsultation(requestId, () => consultOutcome('explanation', explanation));
+        return;
+      }
+      case 'gateway.event-recorded':
         return;
       case 'gateway.query-quoted':
         this.answerConsultation(message.requestId, () => consultOutcome('quote', message.outcome));

@@ -1,6 +1,6 @@
 /**
- * Between a gateway and the registrar, which lives on the controller's node: hands uploads,
- * registrations and their ends over, and hands back what is told of them, the last of it once.
+ * Between a gateway and the registrar and the offline jobs, which live on the controller's node:
+ * hands over what a client asks of them, and hands back what is told of it, the last of it once.
  *
  * A registration goes on when whoever asked for it is gone: asked for again, it is a no-op.
  */
@@ -8,6 +8,7 @@
 import type { QueryError } from '../../actors/domain/outcome.ts';
 import { queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
+import type { OfflineEvent } from '../../actors/offline/protocol.ts';
 import type { RegistrationEvent } from '../../actors/registrar/protocol.ts';
 import type { UploadEvent } from '../../actors/registrar/uploads-port.ts';
 import type { Ref } from '../../runtime/actor.ts';
@@ -25,6 +26,8 @@ export interface RegistrationAnswer {
   readonly [field: string]: unknown;
 }
 
+type DeskEvent = RegistrationEvent | UploadEvent | OfflineEvent;
+
 interface Pending {
   readonly answer: (answer: RegistrationAnswer) => void;
   readonly op: RegistrationOperation;
@@ -36,12 +39,17 @@ const silentMs: Readonly<Record<RegistrationOperation, number>> = {
   upload: 30_000,
   register: 660_000,
   unregister: 30_000,
+  // Large inputs are counted first.
+  'offline-submit': 120_000,
+  'offline-status': 10_000,
+  'offline-cancel': 10_000,
+  'offline-list': 10_000,
 };
 const sweepMs = 1_000;
 
 export class RegistrationDesk {
   private readonly options: GatewayOptions;
-  private readonly port: Ref<RegistrationEvent | UploadEvent>;
+  private readonly port: Ref<DeskEvent>;
   private readonly pending = new Map<string, Pending>();
   private unwatch: (() => void) | undefined;
   private sweep: Cancel | undefined;
@@ -85,8 +93,18 @@ export class RegistrationDesk {
     this.pending.set(requestId, { answer, op, heardMs: clock.nowMs() });
     this.keepWatch(registration.registrar);
     const sent = { ...parsed.request, requestId, principal, replyTo: this.port };
-    if (sent.type === 'uploads.write-chunk') host.tell(registration.uploads, sent);
-    else host.tell(registration.registrar, sent);
+    switch (sent.type) {
+      case 'uploads.write-chunk':
+        host.tell(registration.uploads, sent);
+        return;
+      case 'offline.submit-job':
+      case 'offline.describe-jobs':
+      case 'offline.cancel-job':
+        host.tell(registration.offline, sent);
+        return;
+      default:
+        host.tell(registration.registrar, sent);
+    }
   }
 
   close(): void {
@@ -97,7 +115,7 @@ export class RegistrationDesk {
     this.options.host.closePort(this.port);
   }
 
-  private receive(message: RegistrationEvent | UploadEvent): void {
+  private receive(message: DeskEvent): void {
     const pending = this.pending.get(message.requestId);
     if (pending === undefined) return;
     switch (message.type) {
@@ -112,6 +130,13 @@ export class RegistrationDesk {
       case 'gateway.family-unregistered':
         this.settle(message.requestId, { ok: true, report: message.report });
         return;
+      case 'gateway.jobs-described': {
+        const { jobs } = message;
+        const told = pending.op === 'offline-list' ? { jobs } : { job: jobs[0] };
+        this.settle(message.requestId, { ok: true, ...told });
+        return;
+      }
+      case 'gateway.job-refused':
       case 'gateway.registration-refused':
         this.settle(message.requestId, { ok: false, error: message.error });
     }

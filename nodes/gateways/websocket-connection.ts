@@ -29,12 +29,14 @@ import type {
   QueryDesk,
 } from './query-desk.ts';
 import type { RegistrationDesk } from './registration-desk.ts';
+import { parseSubscription, type Subscriptions } from './subscriptions.ts';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionOwner {
   readonly options: GatewayOptions;
   readonly desk: QueryDesk<Connection>;
   readonly registrations: RegistrationDesk;
+  readonly subscriptions: Subscriptions;
   forget(connection: Connection): void;
 }
 
@@ -42,6 +44,8 @@ export interface ConnectionOwner {
 const tryAgainLater = 1013;
 /** How long a client may take to answer our closing handshake before its socket is cut. */
 const closeGraceMs = 2_000;
+/** News wait for a client with more unread than this, bytes; answers have the larger bound. */
+const newsBufferedMax = 1024 * 1024;
 
 const binaryFrame = { binary: true, compress: false } as const;
 const textFrame = { binary: false, compress: false } as const;
@@ -57,6 +61,8 @@ export class Connection {
   private readonly principal: Principal;
   /** Client ids (as strings) of what is in flight, to our own. */
   private readonly inFlight = new Map<string, string>();
+  /** What ends each of its subscriptions, by the client's id. */
+  private readonly subscribed = new Map<string, () => void>();
   private consulting = 0;
   private registering = 0;
   private heardOf = true;
@@ -183,14 +189,15 @@ export class Connection {
   }
 
   private duplicate(id: string): QueryError | undefined {
-    if (!this.inFlight.has(id)) return undefined;
+    if (!this.inFlight.has(id) && !this.subscribed.has(id)) return undefined;
     const message = `id: ${JSON.stringify(id)} is the id of a query in flight on this connection`;
     return queryError('bad_input', message, { field: 'id' });
   }
 
   private bounds(): QueryError | undefined {
     const most = this.gateway.options.config.inFlightPerConnectionMax;
-    return this.inFlight.size + this.consulting + this.registering >= most
+    const { inFlight, subscribed, consulting, registering } = this;
+    return inFlight.size + subscribed.size + consulting + registering >= most
       ? queryError('overloaded', `this connection has ${most} requests in flight, its limit`)
       : undefined;
   }
@@ -198,7 +205,7 @@ export class Connection {
   private operate(op: unknown, value: JsonObject, encoding: Encoding): void {
     const clientId = clientIdOf(value);
     const told = typeof op === 'string' ? op.slice(0, 64) : undefined;
-    const idProblem = clientIdProblem(value, op === 'cancel');
+    const idProblem = clientIdProblem(value, op === 'cancel' || op === 'subscribe');
     if (idProblem !== undefined) {
       this.refuse(idProblem, undefined, encoding, told);
     } else if (op === 'ping') {
@@ -206,6 +213,8 @@ export class Connection {
       this.send(printObject({ ...id, op: 'pong', ok: true }, encoding));
     } else if (op === 'cancel') {
       this.cancel(String(clientId), clientId, encoding);
+    } else if (op === 'subscribe') {
+      this.subscribe(String(clientId), value, clientId, encoding);
     } else if (isConsultOperation(op)) {
       this.consult(op, value, clientId, encoding);
     } else if (isRegistrationOperation(op)) {
@@ -222,8 +231,41 @@ export class Connection {
       this.gateway.desk.cancel(queryId);
       return;
     }
+    const end = this.subscribed.get(id);
+    if (end !== undefined) {
+      this.subscribed.delete(id);
+      end();
+      const told = clientId === undefined ? {} : { id: clientId };
+      this.send(printObject({ ...told, op: 'subscribe', ok: true, ended: true }, encoding));
+      return;
+    }
     const message = `id: no query ${JSON.stringify(id)} is in flight on this connection`;
     this.refuse(queryError('bad_input', message, { field: 'id' }), clientId, encoding, 'cancel');
+  }
+
+  /** News come until it is cancelled, or the connection ends; a slow reader loses some. */
+  private subscribe(
+    id: string,
+    value: JsonObject,
+    clientId: ClientId | undefined,
+    encoding: Encoding,
+  ): void {
+    const { subscriptions } = this.gateway;
+    const parsed = parseSubscription(value);
+    const refusal = parsed.ok
+      ? (this.duplicate(id) ?? this.bounds() ?? subscriptions.refusal())
+      : parsed.error;
+    if (!parsed.ok || refusal !== undefined) {
+      if (refusal !== undefined) this.refuse(refusal, clientId, encoding, 'subscribe');
+      return;
+    }
+    const end = subscriptions.add(parsed.filter, this.principal, (news) => {
+      if (this.socket.bufferedAmount > newsBufferedMax) return false;
+      const about = { id: clientId, op: 'subscribe', ok: true, partial: true };
+      this.send(printObject({ ...about, ...news }, encoding));
+      return true;
+    });
+    this.subscribed.set(id, end);
   }
 
   private consult(
@@ -310,6 +352,8 @@ export class Connection {
     this.gone = true;
     for (const queryId of this.inFlight.values()) this.gateway.desk.abandon(queryId);
     this.inFlight.clear();
+    for (const end of this.subscribed.values()) end();
+    this.subscribed.clear();
     this.gateway.forget(this);
   }
 }

@@ -23,6 +23,7 @@ import {
   QueryDesk,
 } from './query-desk.ts';
 import { RegistrationDesk } from './registration-desk.ts';
+import { Subscriptions } from './subscriptions.ts';
 import { Connection, type ConnectionOwner } from './websocket-connection.ts';
 
 /** Close code of RFC 6455 §7.4.1. */
@@ -32,6 +33,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
   readonly options: GatewayOptions;
   readonly desk: QueryDesk<Connection>;
   readonly registrations: RegistrationDesk;
+  readonly subscriptions: Subscriptions;
   private readonly server: WebSocketServer;
   private readonly connections = new Set<Connection>();
   private heartbeat: Cancel | undefined;
@@ -41,6 +43,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
     this.options = options;
     this.desk = new QueryDesk('websocket', options, this);
     this.registrations = new RegistrationDesk('websocket', options);
+    this.subscriptions = new Subscriptions('websocket', options);
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -86,6 +89,7 @@ export class WebSocketGateway implements ConnectionOwner, DeskListener<Connectio
   async close(): Promise<void> {
     this.closing = true;
     this.registrations.close();
+    this.subscriptions.close();
     await this.desk.drain();
     this.heartbeat?.();
     await Promise.all(

@@ -11,12 +11,15 @@ import { grantEpoch } from '../../runtime/membership.ts';
 import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { type ControlStore, openControlStore } from '../stores/control-store.ts';
+import type { MetadataStore } from '../stores/metadata-store.ts';
 import { openMetadataStore } from '../stores/open-metadata-store.ts';
 import { addRegistrar, type RegistrarPart } from './registrar-part.ts';
 
 export interface ControllerPart {
   readonly controller: Ref<ControllerMessage>;
   readonly registrar: Ref<RegistrarMessage>;
+  /** For other records that the same store keeps. */
+  readonly records: MetadataStore;
   readonly publish: RegistrarPart['publish'];
   close(): Promise<void>;
 }
@@ -63,6 +66,7 @@ export async function addController(node: Node, dataDir: string): Promise<Contro
   return {
     controller,
     registrar: registrar.registrar,
+    records: store.records,
     publish: registrar.publish,
     close: async () => {
       await registrar.close();

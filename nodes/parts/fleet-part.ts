@@ -4,9 +4,11 @@
  */
 
 import { type FleetConfig, fleetAutoscalerSpec } from '../../actors/fleet-autoscaler/behaviour.ts';
+import type { DecisionMade } from '../../actors/domain/decision.ts';
+import { refOf } from '../../runtime/actor.ts';
 import { Planner } from '../adapters/planner.ts';
 import { createCommandProvisioner } from '../adapters/provisioners/command.ts';
-import { controllerRef } from '../membership.ts';
+import { controllerRef, recordsPath } from '../membership.ts';
 import type { Node } from '../node.ts';
 
 /**
@@ -36,6 +38,7 @@ export function addFleet(
     provisioner,
     controller: controllerRef,
     planner: planner.port,
+    decisions: refOf<DecisionMade>(node.name, 0, recordsPath),
   });
   host.spawn(spec, 'fleet-autoscaler');
   return planner;

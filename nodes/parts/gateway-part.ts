@@ -6,12 +6,21 @@ import type {
   GatewayMessage,
   Readiness,
 } from '../../actors/dispatcher/protocol.ts';
-import type { Ref } from '../../runtime/actor.ts';
+import { recordsSpec } from '../../actors/records/behaviour.ts';
+import type { RecordsMessage } from '../../actors/records/protocol.ts';
+import { type Ref, refOf } from '../../runtime/actor.ts';
 import type { Cancel } from '../../runtime/clock.ts';
 import { startHttpServer } from '../gateways/http-server.ts';
 import { startNatsService } from '../gateways/nats-service.ts';
 import type { GatewayOptions } from '../gateways/query-desk.ts';
-import { controllerRef, type Membership, registrarRef } from '../membership.ts';
+import {
+  controllerNode,
+  controllerRef,
+  type Membership,
+  offlineRef,
+  recordsPath,
+  registrarRef,
+} from '../membership.ts';
 import type { Node } from '../node.ts';
 import { packageVersion } from '../package-root.ts';
 import { uploadsRef } from './registrar-part.ts';
@@ -28,6 +37,7 @@ export interface GatewayPart {
 export interface DispatcherPart {
   readonly dispatcher: Ref<DispatcherMessage>;
   readonly desks: Set<Ref<GatewayMessage>>;
+  readonly records: Ref<RecordsMessage>;
 }
 
 export function addDispatcher(node: Node, membership: Membership): DispatcherPart {
@@ -39,12 +49,29 @@ export function addDispatcher(node: Node, membership: Membership): DispatcherPar
     busName: busNameOf(node),
     epoch: () => host.epoch,
     gateways: () => [...desks],
+    records: refOf<RecordsMessage>(node.name, 0, recordsPath),
   });
   const dispatcher = host.spawn(spec, 'dispatcher');
   node.failWith(dispatcher);
+  const records = addRecords(node, dispatcher);
   membership.attachments.push({ type: 'controller.attach-dispatcher', dispatcher });
   passBusEvents(node, dispatcher);
-  return { dispatcher, desks };
+  return { dispatcher, desks, records };
+}
+
+/** What is decided beside the controller is relayed from there, to whoever asked for it. */
+function addRecords(node: Node, dispatcher: Ref<DispatcherMessage>): Ref<RecordsMessage> {
+  const { host, config, remoting } = node;
+  const records = host.spawn(recordsSpec({ dispatcher, config: config.records }), 'records');
+  node.failWith(records);
+  const attach = (): void => {
+    const there = refOf<RecordsMessage>(controllerNode, 0, recordsPath);
+    host.tell(there, { type: 'records.attach-peer', peer: { ...records, epoch: host.epoch } });
+  };
+  remoting?.onNode((event) => {
+    if (event.type === 'up' && event.kind === 'controller') attach();
+  });
+  return records;
 }
 
 const heardEveryMs = 5;
@@ -78,14 +105,14 @@ export async function openGateways(
   part: DispatcherPart,
   settings: ListenSettings,
 ): Promise<GatewayPart> {
-  const { dispatcher, desks } = part;
+  const { dispatcher, desks, records } = part;
   const { host, config, clock, log, metrics } = node;
   // Else its start would tell gateways that it lost what they have only just handed in.
   await heardOf(node, part, 0);
   const options: GatewayOptions = {
-    ...{ host, clock, log, metrics, dispatcher, desks },
+    ...{ host, clock, log, metrics, dispatcher, desks, records },
     newQueryId: createQueryIds(node),
-    registration: { registrar: registrarRef, uploads: uploadsRef },
+    registration: { registrar: registrarRef, uploads: uploadsRef, offline: offlineRef },
     config: {
       ...config.gateway,
       host: settings.host ?? defaultHost,

@@ -9,7 +9,13 @@ import type { Ref } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
-import { controllerRef, fleetRef, type Membership, registrarRef } from '../membership.ts';
+import {
+  controllerRef,
+  fleetRef,
+  type Membership,
+  recordsPath,
+  registrarRef,
+} from '../membership.ts';
 import type { Node } from '../node.ts';
 import { openWorkerFiles } from './model-files-part.ts';
 
@@ -72,6 +78,7 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
     hardware,
     engine: engine.port,
     controller: controllerRef,
+    recordsPath,
     registrar: registrarRef,
     fleet: node.remoting === undefined ? undefined : fleetRef,
     config: {

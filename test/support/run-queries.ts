@@ -14,15 +14,19 @@ export interface RunQueryParts extends Partial<Omit<RunQuery, 'delivery' | 'sloL
   /** Until its SLO's latency is missed, ms. */
   readonly sloBudgetMs?: number;
   readonly attempt?: number;
+  readonly priority?: number;
 }
 
 /** For variant `v`, any instance, 30 s, no SLO. */
 export function runQuery(queryId: string, parts: RunQueryParts = {}): RunQuery {
-  const { budgetMs, sloBudgetMs, attempt, ...rest } = parts;
+  const { budgetMs, sloBudgetMs, attempt, priority, ...rest } = parts;
   return {
     type: 'worker.run-query',
     queryId,
-    delivery: { ...plainDelivery, attempt: attempt ?? 1, budgetMs: budgetMs ?? 30_000 },
+    delivery: {
+      ...{ ...plainDelivery, attempt: attempt ?? 1, budgetMs: budgetMs ?? 30_000 },
+      priority: priority ?? 0,
+    },
     variantId: 'v',
     instanceId: undefined,
     inputs: pairs(rest.batch ?? 1),

@@ -11,6 +11,8 @@ import { localPrincipal } from '../../actors/domain/principal.ts';
 import type { QueryAnswer, QueryRequest } from '../../actors/domain/query.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { EngineQuery } from '../../actors/instance/engine-port.ts';
+import { offlineSpec } from '../../actors/offline/behaviour.ts';
+import type { OfflineFilesCommand } from '../../actors/offline/files-port.ts';
 import { registrarSpec } from '../../actors/registrar/behaviour.ts';
 import type { RegisterOutcome, RegistrarMessage } from '../../actors/registrar/protocol.ts';
 import type { StepCommand } from '../../actors/registrar/steps-port.ts';
@@ -22,6 +24,7 @@ import { type NamedTensors, typedArrayOf } from '../../runtime/wire/tensors.ts';
 import { DirectLink } from '../../sim/cluster/direct-link.ts';
 import { EngineModel, type EngineModelOptions } from '../../sim/engine-model.ts';
 import { createSimulation, type SimHost, type Simulation } from '../../sim/sim-host.ts';
+import { MemoryJobFiles, testOfflineConfig } from './memory-job-files.ts';
 import { floats, mebibyte } from './variants.ts';
 import { cpuOf, testWorkerConfig } from './worker-stage.ts';
 
@@ -154,6 +157,34 @@ export class SimulatedSystem {
       variant,
       replyTo: this.submitter,
     });
+  }
+
+  /** Spawns the offline actor, with a job of so many pairs. */
+  startOffline(items: number): MemoryJobFiles {
+    const files = new MemoryJobFiles(
+      Array.from({ length: items }, (_, index) => {
+        return { index, id: index, inputs: { x: floats([1, 2], index, 1) } };
+      }),
+    );
+    const record = {
+      ...{ id: 'job-1', tenant: 'default', items, fingerprint: 'same', state: 'open' as const },
+      asked: {
+        selector: { by: 'task' as const, task: 'pairs', dataset: undefined },
+        ...{ slo: {}, outputs: undefined, input: '/in', output: '/out' },
+      },
+    };
+    const port = this.host.port<OfflineFilesCommand>('offline-files', (command) => {
+      const event = files.answer(command);
+      if (event !== undefined && 'replyTo' in command) this.host.tell(command.replyTo, event);
+    });
+    const spec = offlineSpec({
+      files: port,
+      dispatcher: this.dispatcher,
+      stored: () => [record],
+      config: testOfflineConfig,
+    });
+    this.host.spawn(spec, 'offline');
+    return files;
   }
 
   cancel(queryId: string): void {

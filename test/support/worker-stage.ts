@@ -50,7 +50,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
   constructor(
     config: Partial<WorkerConfig> = {},
     memoryBytes = 8 * mebibyte,
-    sinks: Pick<WorkerOptions, 'fleet' | 'decisions'> = {},
+    sinks: Pick<WorkerOptions, 'fleet' | 'recordsPath'> = {},
   ) {
     super(
       anySpec(

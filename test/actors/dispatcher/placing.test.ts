@@ -2,6 +2,9 @@
 
 import { expect } from 'chai';
 
+import { offlinePriority } from '../../../actors/domain/offline-job.ts';
+import type { LoadReported } from '../../../actors/dispatcher/protocol.ts';
+import { refOf } from '../../../runtime/actor.ts';
 import { DispatcherStage } from '../../support/dispatcher-stage.ts';
 import { perQuery, variantOf } from '../../support/variants.ts';
 
@@ -44,6 +47,23 @@ describe('a dispatcher that places a query', () => {
       'q2#1 w1/large-int8-1',
       'q3#1 w1/large-1',
     ]);
+  });
+
+  it('keeps offline queries out of the batches of others', () => {
+    stage.report('w1', { 'small-1': {} });
+    stage.submit('q1').submit('q2', { priority: offlinePriority });
+    const [online, offline] = stage.runs.map(({ run }) => run);
+    expect(offline?.batchKey).to.not.equal(online?.batchKey);
+    expect(offline?.delivery.priority).to.equal(offlinePriority);
+  });
+
+  it('says what room there is for offline work', () => {
+    stage.report('w1', { 'small-1': {} }).submit('q1');
+    const replyTo = refOf<LoadReported>('gateway', 1, '/offline');
+    stage.send({ type: 'dispatcher.report-load', replyTo });
+    const [load] = stage.toldTo(replyTo);
+    expect(load?.inFlight).to.equal(1);
+    expect(load?.workers.map(({ units }) => units)).to.deep.equal([2]);
   });
 
   it('asks a worker to load a variant for it when no instance is there', () => {

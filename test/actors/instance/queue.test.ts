@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { offlinePriority } from '../../../actors/domain/offline-job.ts';
 import {
   alikeIn,
   insertByDue,
@@ -43,6 +44,13 @@ describe('the queue of an instance', () => {
   it('takes the hard bound as deadline where it comes before the SLO’s', () => {
     const queue = queueOf({ sloBudgetMs: 500 }, { sloBudgetMs: 900, budgetMs: 300 });
     expect(ids(queue)).to.deep.equal(['q2', 'q1']);
+  });
+
+  it('has offline queries behind all others, whatever their deadlines', () => {
+    const offline = { priority: offlinePriority, budgetMs: 1 };
+    const queue = queueOf(offline, { budgetMs: 600_000 }, offline, { sloBudgetMs: 5 });
+    expect(ids(queue)).to.deep.equal(['q4', 'q2', 'q1', 'q3']);
+    expect(settleLate(queueOf(offline), 10, alone10)).to.deep.equal([]);
   });
 
   it('moves a query that cannot meet its SLO any more behind those that can', () => {

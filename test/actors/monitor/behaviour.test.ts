@@ -51,6 +51,7 @@ class MonitorStage extends Recording<unknown, MonitorMessage> {
       saturationQps: 100,
       finished: 0,
       busyMs: 0,
+      offlineMs: 0,
       ratio: undefined,
       urgent: false,
       ...parts,
@@ -93,6 +94,17 @@ describe('the monitor of a worker', () => {
     stage.advance(1_000);
     expect(stage.reports).to.have.length(5);
     expect(stage.reports[0]).to.deep.include({ workerId: 'w1', memoryUsedBytes: 100 });
+  });
+
+  it('tells the share that online queries keep busy, of the time since too', () => {
+    stage.observe({ busyMs: 900, offlineMs: 600 }).advance(1_000);
+    const share = (): number | undefined => stage.reports.at(-1)?.onlineUtilisation;
+    // Two units.
+    expect(stage.reports.at(-1)?.utilisation).to.equal(0.45);
+    expect(share()).to.equal(0.15);
+    // More of it comes: seen with the next report, and not only when the window has ended.
+    stage.observe({ busyMs: 400 }).advance(250);
+    expect(share()).to.equal(0.8);
   });
 
   it('reports at once what is urgent, and only that', () => {

@@ -7,7 +7,7 @@ import type { InstanceState } from '../../../actors/domain/instance.ts';
 import type { FleetMessage } from '../../../actors/fleet-autoscaler/protocol.ts';
 import type { ScaleAction } from '../../../actors/policy/scaling/view.ts';
 import { refOf } from '../../../runtime/actor.ts';
-import { outcomesOf, runQuery } from '../../support/run-queries.ts';
+import { dispatcherRef, outcomesOf, runQuery } from '../../support/run-queries.ts';
 import { mebibyte, variantOf } from '../../support/variants.ts';
 import { WorkerStage } from '../../support/worker-stage.ts';
 
@@ -182,7 +182,7 @@ describe('a worker without room', () => {
 
 describe('a load that lacks memory', () => {
   const big = (id: string) => variantOf(id, { memoryBytes: 5 * mebibyte });
-  const decisions = refOf<DecisionMade>('w1', 2, '/decisions');
+  const decisions = refOf<DecisionMade>('gateway', 1, '/records');
 
   function fullStage(config = {}, idleMs = 6_000): ScalingStage {
     const stage = new ScalingStage(config);
@@ -229,13 +229,14 @@ describe('a load that lacks memory', () => {
   });
 
   it('is a decision that says what gave way and why', () => {
-    const stage = new ScalingStage({}, { decisions });
+    const stage = new ScalingStage({}, { recordsPath: '/records' });
+    stage.send({ type: 'worker.dispatchers-changed', dispatchers: [dispatcherRef] });
     stage
       .knows(big('a'), big('b'))
       .send(runQuery('q0', { variantId: 'a' }))
       .advance(6_000);
     stage.seen({ 'a-1': 'active' }).send(runQuery('q1', { variantId: 'b' }));
-    const [made] = stage.toldTo(decisions);
+    const made = stage.toldTo(decisions).find(({ decision }) => decision.kind === 'eviction');
     expect(made?.decision).to.deep.include({
       kind: 'eviction',
       by: 'w1',

@@ -168,7 +168,7 @@ const fields: readonly BadCase[] = [
   bad('trace: a number', { trace: 1 }, /^trace: /),
   bad('op: unknown', { op: 'dance' }, /dance.*known/),
   bad('op: a number', { op: 3 }, /^op: .*3/),
-  bad('op: of a later version', { op: 'subscribe' }, /subscribe is not available in this version/),
+  bad('op: not a query’s', { op: 'subscribe' }, /subscribe is offered over|unknown field "task"/),
 ];
 
 const inputs: readonly BadCase[] = [

@@ -5,6 +5,8 @@ import { expect } from 'chai';
 import { connect, type InfaasClient } from '../../../client/index.ts';
 import { silentLogger } from '../../../runtime/log.ts';
 import { startNatsServer, type NatsServer } from '../../../nodes/adapters/nats-server.ts';
+import type { FleetEvent } from '../../../actors/domain/fleet-event.ts';
+import { until } from './until.ts';
 import { goodImage } from './callers.ts';
 import { type StartedGateways, startGateways } from './start-gateways.ts';
 import { startWholeSystem, type WholeSystem } from './whole-system.ts';
@@ -53,6 +55,33 @@ describe('explain and quote', () => {
         expect(attempt?.considered.length).to.be.above(1);
         expect(explanation.asked).to.deep.include({ slo: {}, batch: 1 });
         expect(attempt).not.to.have.property('ended');
+      });
+
+      it('tells what happens, and why an instance is there', async () => {
+        const ending = new AbortController();
+        const told: FleetEvent[] = [];
+        const variant = gateway === 'nats' ? 'mlp-fp32' : 'cnn-small-fp32';
+        const ended = client.subscribe(
+          { kinds: ['decision', 'instance', 'selection'] },
+          ({ events }) => told.push(...events.map(({ event }) => event)),
+          ending.signal,
+        );
+        const answer = await client.query({ variant, inputs: image });
+        if (!answer.ok) throw new Error(answer.error.message);
+        const { instance } = answer.servedBy;
+        await until(() => told.some((event) => event.kind === 'instance' && event.to === 'active'));
+        ending.abort();
+        await ended;
+        const selection = told.find((event) => event.kind === 'selection');
+        expect(selection).to.include({ queryId: answer.queryId, variant });
+        const { events } = await client.explainSubject({ kind: 'instance', name: instance });
+        const [why] = events.flatMap(({ event }) =>
+          event.kind === 'decision' ? [event.decision] : [],
+        );
+        expect(why).to.include({ kind: 'placement', subject: instance });
+        expect(why?.why).to.contain(answer.queryId);
+        const worker = await client.explainSubject({ kind: 'worker', name: 'local' });
+        expect(worker.events.length).to.be.at.least(events.length);
       });
 
       it('quotes what answers then, and refuses what would be refused', async () => {

@@ -171,8 +171,8 @@ describe('the HTTP gateway', () => {
     const nowhere = await call('/v2/models');
     expect(nowhere.status).to.equal(404);
     expect(nowhere.answer.error.message).to.match(/\/v2\/models.*\/v1\/query/);
-    const later = await call('/v1/subscribe');
-    expect(later.answer.error.message).to.match(/not available in this version/);
+    const elsewhere = await call('/v1/subscribe');
+    expect(elsewhere.answer.error.message).to.match(/offered over WebSocket/);
     const method = await call('/v1/query');
     expect(method.status).to.equal(405);
     expect(method.headers.get('allow')).to.equal('POST');

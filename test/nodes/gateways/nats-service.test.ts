@@ -70,6 +70,11 @@ describe('the NATS gateway', () => {
       instances: 'infaas.v1.instances',
       explain: 'infaas.v1.explain',
       quote: 'infaas.v1.quote',
+      subscribe: 'infaas.v1.subscribe',
+      'offline-submit': 'infaas.v1.offline-submit',
+      'offline-status': 'infaas.v1.offline-status',
+      'offline-cancel': 'infaas.v1.offline-cancel',
+      'offline-list': 'infaas.v1.offline-list',
     });
   });
 

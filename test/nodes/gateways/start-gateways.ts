@@ -6,6 +6,7 @@
 import { connect as connectNats, type NatsConnection } from 'nats';
 
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
+import type { RecordsMessage } from '../../../actors/records/protocol.ts';
 import { createSystemClock } from '../../../nodes/adapters/system-clock.ts';
 import { gatewayConfigSchema, type GatewayConfig } from '../../../nodes/gateways/config.ts';
 import { startHttpServer } from '../../../nodes/gateways/http-server.ts';
@@ -21,6 +22,7 @@ import { type StandIn, standInDispatcher } from './stand-in-dispatcher.ts';
 export interface Backend {
   readonly host: ActorHost;
   readonly dispatcher: Ref<DispatcherMessage>;
+  readonly records?: Ref<RecordsMessage>;
 }
 
 export interface StartOptions {

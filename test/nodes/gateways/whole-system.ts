@@ -36,7 +36,7 @@ export async function startWholeSystem(): Promise<WholeSystem> {
   const membership = openMembership(node);
   const control = await addController(node, folder);
   const { engine } = addWorker(node, membership, sliceOf({}));
-  const { dispatcher } = addDispatcher(node, membership);
+  const { dispatcher, records } = addDispatcher(node, membership);
   const digits = zooManifests().filter((path) => path.includes('digit-classification'));
   await registerModels(node, control, digits.map(loadManifest));
   await new Promise<void>((resolve) => {
@@ -56,6 +56,7 @@ export async function startWholeSystem(): Promise<WholeSystem> {
   return {
     host,
     dispatcher,
+    records,
     close: async () => {
       await node.close();
       await engine.shutdown();
