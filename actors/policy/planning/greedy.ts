@@ -41,7 +41,7 @@ export function planGreedily(problem: PlanProblem): Plan {
     const key = counts.join(' ');
     const known = seen.get(key);
     if (known !== undefined) return known;
-    const plan = planWith(problem, counts);
+    const plan = planWith(problem, counts, false);
     seen.set(key, plan);
     return plan;
   };
@@ -50,7 +50,9 @@ export function planGreedily(problem: PlanProblem): Plan {
     const found = climb(machines, start, planFor);
     if (best === undefined || found.value > best.value) best = found;
   }
-  return best ?? planFor(machines.map(() => 0));
+  const bought = best?.machines ?? {};
+  const counts = machines.map(({ kind, min }) => bought[kind] ?? min);
+  return planWith(problem, counts, true);
 }
 
 /** What there is; the least; and of each kind alone as many as carry everything. */
@@ -118,7 +120,11 @@ function climb(
   return best;
 }
 
-function planWith(problem: PlanProblem, counts: readonly number[]): Plan {
+/**
+ * `refined`: with upgrades and swaps. Accuracy is worth less than any machine, so numbers of
+ * machines are weighed without.
+ */
+function planWith(problem: PlanProblem, counts: readonly number[], refined: boolean): Plan {
   const { classes, machines, rules } = problem;
   const left = new Map(
     machines.map(({ kind, units }, at) => [
@@ -128,17 +134,22 @@ function planWith(problem: PlanProblem, counts: readonly number[]): Plan {
   );
   const mix: Mix = { rates: classes.map(({ options }) => options.map(() => 0)), left };
   serveAll(problem, mix);
+  if (refined) refine(problem, mix);
+  const shares: PlanShare[] = mix.rates.flatMap((rates, classAt) =>
+    rates.flatMap((rateQps, optionAt) => (rateQps > least ? { classAt, optionAt, rateQps } : [])),
+  );
+  const bought = Object.fromEntries(machines.map(({ kind }, at) => [kind, counts[at] ?? 0]));
+  return { shares, machines: bought, ...valueOf(problem, shares, bought), by: 'greedy' };
+}
+
+function refine(problem: PlanProblem, mix: Mix): void {
+  const { classes } = problem;
   for (let at = 0; at < upgradesPerClass * classes.length; at += 1)
     if (!upgrade(problem, mix)) break;
   for (let at = 0; at < classes.length; at += 1) {
     if (!swap(problem, mix)) break;
     while (upgrade(problem, mix));
   }
-  const shares: PlanShare[] = mix.rates.flatMap((rates, classAt) =>
-    rates.flatMap((rateQps, optionAt) => (rateQps > least ? { classAt, optionAt, rateQps } : [])),
-  );
-  const bought = Object.fromEntries(machines.map(({ kind }, at) => [kind, counts[at] ?? 0]));
-  return { shares, machines: bought, ...valueOf(problem, shares, bought), by: 'greedy' };
 }
 
 /** Those with the fewest ways first; each by what takes the least of what is left of its kind. */
