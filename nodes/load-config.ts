@@ -159,7 +159,7 @@ function applyPolicy(settings: Settings): void {
 
 function settingAt(settings: unknown, [key, ...rest]: readonly string[]): unknown {
   if (key === undefined) return settings;
-  return isSettings(settings) ? settingAt((settings)[key], rest) : undefined;
+  return isSettings(settings) ? settingAt(settings[key], rest) : undefined;
 }
 
 // --- What is wrong --------------------------------------------------------------------------
