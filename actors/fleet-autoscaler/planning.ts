@@ -14,7 +14,14 @@ import type { Forecast } from '../policy/planning/forecast.ts';
 import { planGreedily } from '../policy/planning/greedy.ts';
 import { type Planning, plannings } from '../policy/planning/index.ts';
 import { faultOf, type Plan, type PlanProblem } from '../policy/planning/problem.ts';
-import type { Context, Fleet, FleetOptions, KnownWorker, PlanningState } from './fleet.ts';
+import {
+  type Context,
+  type Fleet,
+  type FleetOptions,
+  type KnownWorker,
+  type PlanningState,
+  sinksOf,
+} from './fleet.ts';
 
 const observeMs = 1_000;
 /** Until a worker has shown what it takes: the paper's machines came up in 20 to 30 s. */
@@ -192,7 +199,7 @@ function tellWorkers(
     ctx.tell(report.worker, { type: 'worker.plan-assigned', counts });
   }
   tellDecision(
-    options.decisions,
+    sinksOf(fleet),
     {
       kind: 'fleet',
       by: 'controller',
