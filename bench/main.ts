@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 
 import { compareChain, compareWide } from './actor-ratios.ts';
 import { measureAdmission, measurePredictions } from './profile-prediction.ts';
-import { measureScenario, measureSimHost } from './simulation.ts';
+import { measureScenario, measureSimHost, type SimulatedLoad } from './simulation.ts';
 import { measureRegistry } from './registry.ts';
 import { largeFleet, measureSelection, paperFleet } from './selection.ts';
 import { measureRecords } from './records.ts';
@@ -97,7 +97,8 @@ const measurements: readonly Measurement[] = [
     name: 'simulation',
     run: () => {
       const host = measureSimHost(2_000_000);
-      const small = { workers: 20, variants: 20, rateQps: 2_000, durationS: 20 };
+      // Long enough that compiling the code, half a second, is little of it.
+      const small = { workers: 20, variants: 20, rateQps: 2_000, durationS: 200 };
       const load = measureScenario(small);
       return [
         figureOf(
@@ -114,6 +115,7 @@ const measurements: readonly Measurement[] = [
           load.queriesPerS >= 1e5,
           load,
         ),
+        growthFigure(small, load),
       ];
     },
   },
@@ -318,6 +320,35 @@ function figureOf(
   detail: Readonly<Record<string, number>>,
 ): Figure {
   return { name, value, target, met, detail };
+}
+
+/** What a simulated query costs when one of the three grows or shrinks tenfold. */
+function growthFigure(base: SimulatedLoad, of: { readonly queriesPerS: number }): Figure {
+  const { workers, variants, rateQps } = base;
+  const costs = {
+    workers: measureScenario({ ...base, workers: workers * 10, durationS: 20 }),
+    variants: measureScenario({ ...base, variants: variants * 10, durationS: 20 }),
+    slower: measureScenario({ ...base, rateQps: rateQps / 10 }),
+    faster: measureScenario({ ...base, rateQps: rateQps * 10, durationS: 20 }),
+  };
+  const usOf = ({ queriesPerS }: { readonly queriesPerS: number }): number => 1e6 / queriesPerS;
+  const shown = (measured: { readonly queriesPerS: number }): string => usOf(measured).toFixed(1);
+  const value =
+    `${shown(of)} µs; 10× the workers ${shown(costs.workers)}, the variants ` +
+    `${shown(costs.variants)}, the rate ${shown(costs.faster)}; a tenth of it ${shown(costs.slower)}`;
+  return figureOf(
+    'cost of a simulated query, its share of all else included',
+    value,
+    'shown',
+    true,
+    {
+      base: usOf(of),
+      workers10: usOf(costs.workers),
+      variants10: usOf(costs.variants),
+      rate10: usOf(costs.faster),
+      rateTenth: usOf(costs.slower),
+    },
+  );
 }
 
 function throughputOf(

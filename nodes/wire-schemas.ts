@@ -372,7 +372,11 @@ const schemas = [
   z.object({ type: z.literal('controller.attach-worker'), worker: ref }),
   registryChanged('dispatcher.registry-changed'),
   registryChanged('worker.registry-changed'),
-  z.object({ type: z.literal('worker.dispatchers-changed'), dispatchers: z.array(ref) }),
+  z.object({
+    type: z.literal('worker.dispatchers-changed'),
+    dispatchers: z.array(ref),
+    revision: z.number().optional(),
+  }),
   z.object({
     type: z.literal('worker.load-variant'),
     variantId: z.string(),

@@ -15,6 +15,7 @@ import type {
   EngineCommand,
   EngineEvent,
   EngineQuery,
+  SessionReleased,
 } from '../actors/instance/engine-port.ts';
 import type { ActorHost, Ref } from '../runtime/actor.ts';
 import { assertNever } from '../runtime/assert.ts';
@@ -74,6 +75,7 @@ interface Resident {
   loaded: boolean;
   /** Asked for before the load was over. */
   unloading: boolean;
+  releasedTo: Ref<SessionReleased> | undefined;
 }
 
 type RunBatch = Extract<EngineCommand, { type: 'engine.run-batch' }>;
@@ -135,7 +137,10 @@ export class EngineModel {
     this.#waiting = [];
     this.#running = 0;
     this.#life += 1;
-    for (const { replyTo } of lost) this.#tell(replyTo, { type: 'instance.engine-lost', message });
+    for (const resident of lost) {
+      this.#tell(resident.replyTo, { type: 'instance.engine-lost', message });
+      this.#tellReleased(resident);
+    }
   }
 
   #receive(command: EngineCommand): void {
@@ -148,7 +153,7 @@ export class EngineModel {
         this.#startWaiting();
         return;
       case 'engine.unload-variant':
-        this.#unload(command.instanceId);
+        this.#unload(command);
         return;
       case 'engine.describe-cores':
         this.#options.host.tell(command.replyTo, this.#describeCores());
@@ -167,7 +172,10 @@ export class EngineModel {
 
   #load(command: Extract<EngineCommand, { type: 'engine.load-variant' }>): void {
     const { instanceId, variant, replyTo } = command;
-    const resident = { instanceId, variant, replyTo, loaded: false, unloading: false };
+    const resident: Resident = {
+      ...{ instanceId, variant, replyTo, loaded: false },
+      ...{ unloading: false, releasedTo: undefined },
+    };
     this.#residents.set(instanceId, resident);
     const loadMs = this.#spread(variant.profile.loadMs);
     this.#after(loadMs, () => {
@@ -181,25 +189,40 @@ export class EngineModel {
     if (fault !== undefined) {
       this.#residents.delete(resident.instanceId);
       this.#tell(replyTo, { type: 'instance.load-failed', message: fault });
+      this.#tellReleased(resident);
       return;
     }
     resident.loaded = true;
     const { memoryBytes } = variant.profile;
     const measured = [{ batch: 1, ms: this.#spread(predictBatchMs(variant.profile, 1)) }];
     this.#tell(replyTo, { type: 'instance.variant-loaded', loadMs, memoryBytes, measured });
-    if (resident.unloading) this.#unload(resident.instanceId);
+    if (resident.unloading) this.#release(resident);
   }
 
-  #unload(instanceId: InstanceId): void {
+  #unload({
+    instanceId,
+    releasedTo,
+  }: Extract<EngineCommand, { type: 'engine.unload-variant' }>): void {
     const resident = this.#residents.get(instanceId);
     // Unknown: the command and the news of the crash have crossed.
-    if (resident === undefined) return;
-    if (!resident.loaded) {
-      resident.unloading = true;
+    if (resident === undefined) {
+      this.#tellReleased({ instanceId, releasedTo });
       return;
     }
-    this.#residents.delete(instanceId);
+    resident.releasedTo ??= releasedTo;
+    resident.unloading = true;
+    if (resident.loaded) this.#release(resident);
+  }
+
+  #release(resident: Resident): void {
+    this.#residents.delete(resident.instanceId);
     this.#tell(resident.replyTo, { type: 'instance.variant-unloaded' });
+    this.#tellReleased(resident);
+  }
+
+  #tellReleased({ instanceId, releasedTo }: Pick<Resident, 'instanceId' | 'releasedTo'>): void {
+    if (releasedTo === undefined) return;
+    this.#options.host.tell(releasedTo, { type: 'worker.session-released', instanceId });
   }
 
   #startWaiting(): void {

@@ -16,6 +16,9 @@ import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
 
+/** How often readers are told what they should know already. */
+const defaultConfirmMs = 1_000;
+
 /** Twice what it takes to find out that a node is dead, at the usual pace of beats. */
 const defaultContestMs = 1_500;
 
@@ -24,6 +27,8 @@ export interface ControllerConfig {
   readonly nodesMax: number;
   /** How long a name may be asked for while it looks alive; a dead one is found out sooner. */
   readonly contestMs?: number;
+  /** How long what was lost on the way, unnoticed, may stay unknown to its reader. */
+  readonly confirmMs?: number;
 }
 
 /** What the store held at start. */
@@ -44,6 +49,8 @@ export interface ControllerOptions {
 interface Controlling {
   readonly options: ControllerOptions;
   readonly families: Map<string, Family>;
+  /** Their variants; undefined after a change, until somebody is told of all. */
+  listed: readonly Variant[] | undefined;
   /** Variants that the store still has records of their own of. */
   readonly loose: Set<VariantId>;
   /** What readers have not been told yet: variants changed, or removed (undefined). */
@@ -68,9 +75,11 @@ export function controllerSpec(
       const { epochs, families, variants = [] } = options.stored();
       const gathered = gatherFamilies(families, variants);
       askForAttachments(epochs, ctx);
+      confirmLater(options.config, ctx);
       return {
         options,
         families: new Map(gathered.map((family) => [family.architecture, family])),
+        listed: undefined,
         loose: new Set(variants.map(({ id }) => id)),
         unpublished: new Map(),
         epochs,
@@ -104,12 +113,12 @@ function controllerBehaviour(
     case 'controller.attach-dispatcher':
       controlling.dispatchers = attach(controlling.dispatchers, message.dispatcher, ctx);
       tellRegistry(controlling, message.dispatcher, 'dispatcher', ctx);
-      introduce(controlling, ctx);
+      introduce(controlling, controlling.workers, ctx);
       return controlling;
     case 'controller.attach-worker':
       controlling.workers = attach(controlling.workers, message.worker, ctx);
       tellRegistry(controlling, message.worker, 'worker', ctx);
-      introduce(controlling, ctx);
+      introduce(controlling, [message.worker], ctx);
       return controlling;
     case 'controller.attach-registrar':
       ctx.tell(message.registrar, {
@@ -126,6 +135,9 @@ function controllerBehaviour(
       return controlling;
     case 'controller.remove-family':
       removeFamily(controlling, message, ctx);
+      return controlling;
+    case 'controller.confirm-due':
+      confirm(controlling, ctx);
       return controlling;
     case 'controller.publish-due':
       publish(controlling, ctx);
@@ -204,21 +216,43 @@ function detach(controlling: Controlling, address: Address, ctx: Context): void 
   const gone = formatAddress(address);
   controlling.contests.delete(address.node);
   const stays = (ref: Address): boolean => formatAddress(ref) !== gone;
+  const before = controlling.dispatchers.length;
   controlling.dispatchers = controlling.dispatchers.filter(stays);
   controlling.workers = controlling.workers.filter(stays);
   ctx.log.info('node left', { address: gone });
-  introduce(controlling, ctx);
+  if (controlling.dispatchers.length < before) introduce(controlling, controlling.workers, ctx);
 }
 
 /** Workers report to dispatchers directly: they need only know which there are. */
-function introduce(controlling: Controlling, ctx: Context): void {
-  for (const worker of controlling.workers) {
-    ctx.tell(worker, {
-      type: 'worker.dispatchers-changed',
-      dispatchers: controlling.dispatchers,
-    });
+function introduce(
+  { dispatchers, published }: Controlling,
+  workers: readonly Ref<WorkerMessage>[],
+  ctx: Context,
+): void {
+  for (const worker of workers) {
+    ctx.tell(worker, { type: 'worker.dispatchers-changed', dispatchers, revision: published });
   }
 }
+
+function confirmLater({ confirmMs }: ControllerConfig, ctx: Context): void {
+  ctx.after(confirmMs ?? defaultConfirmMs, 'confirm', { type: 'controller.confirm-due' });
+}
+
+/**
+ * What each reader should know, told again: a message may be lost and nobody notice. Whoever knows
+ * another revision attaches, and is given the whole.
+ */
+function confirm(controlling: Controlling, ctx: Context): void {
+  const { options, dispatchers, workers, published: revision } = controlling;
+  confirmLater(options.config, ctx);
+  introduce(controlling, workers, ctx);
+  for (const dispatcher of dispatchers) {
+    const noChange = { since: revision, revision, variants: noVariants };
+    ctx.tell(dispatcher, { type: 'dispatcher.registry-changed', ...noChange });
+  }
+}
+
+const noVariants: readonly Variant[] = [];
 
 type RegistryReader = DispatcherMessage | WorkerMessage;
 
@@ -226,15 +260,16 @@ type ReaderKind = 'dispatcher' | 'worker';
 
 /** The whole registry, to one that has just come. What is unpublished it hears of once more. */
 function tellRegistry(
-  { families, published }: Controlling,
+  controlling: Controlling,
   reader: Ref<never>,
   kind: ReaderKind,
   ctx: Context,
 ): void {
+  controlling.listed ??= [...controlling.families.values()].flatMap(({ variants }) => variants);
   const message: RegistryReader = {
     type: `${kind}.registry-changed`,
-    revision: published,
-    variants: [...families.values()].flatMap(({ variants }) => variants),
+    revision: controlling.published,
+    variants: controlling.listed,
   };
   ctx.tell(reader as Ref<RegistryReader>, message);
 }
@@ -261,6 +296,7 @@ function record(controlling: Controlling, message: RecordFamily, ctx: Context): 
   const { architecture } = family;
   const before = controlling.families.get(architecture);
   controlling.families.set(architecture, family);
+  controlling.listed = undefined;
   ctx.tell(controlling.options.store, {
     type: 'store.put',
     key: familyKey(architecture),
@@ -276,6 +312,7 @@ function removeFamily(controlling: Controlling, message: RemoveFamily, ctx: Cont
   const { architecture, requestId, replyTo } = message;
   noteChanges(controlling, controlling.families.get(architecture), undefined, ctx);
   controlling.families.delete(architecture);
+  controlling.listed = undefined;
   const reply = { requestId, ref: replyTo };
   const key = familyKey(architecture);
   ctx.tell(controlling.options.store, { type: 'store.remove', key, replyTo: reply });

@@ -76,4 +76,5 @@ export type ControllerMessage =
       readonly replyTo: Ref<FleetMessage>;
     }
   | { readonly type: 'controller.publish-due' }
+  | { readonly type: 'controller.confirm-due' }
   | { readonly type: 'controller.actor-terminated'; readonly terminated: Terminated };

@@ -122,6 +122,7 @@ function takeRegistry(
   { since, revision, variants, removed = [] }: RegistryChanged,
   ctx: Context,
 ): void {
+  if (since === revision && revision === index.revision) return;
   if (since === undefined) index.setRegistry(revision, variants);
   else if (!index.changeRegistry(since, revision, variants, removed)) {
     // A change from something that never came: whoever attaches is given the whole.

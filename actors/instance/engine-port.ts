@@ -28,8 +28,20 @@ export type EngineCommand =
       /** Beyond this the engine counts as hung and its host is killed. */
       readonly hangMs: number;
     }
-  | { readonly type: 'engine.unload-variant'; readonly instanceId: InstanceId }
+  | {
+      /** Asked for again, it is done once. */
+      readonly type: 'engine.unload-variant';
+      readonly instanceId: InstanceId;
+      /** Who hears, besides whoever loaded it, that nothing is held any more or never was. */
+      readonly releasedTo?: Ref<SessionReleased> | undefined;
+    }
   | { readonly type: 'engine.describe-cores'; readonly replyTo: Ref<CoresDescribed> };
+
+/** The engine holds no session for that instance. */
+export interface SessionReleased {
+  readonly type: 'worker.session-released';
+  readonly instanceId: InstanceId;
+}
 
 /** A core of the worker's, as everything on the machine uses it. */
 export interface CoreUse {

@@ -4,14 +4,15 @@
  * successor when it is gone, or loads the variant when there is none.
  */
 
-import type { ActorSpec, Lane, Refusal, Terminated } from '../../runtime/actor.ts';
-import { refOf, refusal } from '../../runtime/actor.ts';
+import type { ActorSpec, Address, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
+import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
 import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
+import type { SessionReleased } from '../instance/engine-port.ts';
 import { modelAutoscalerSpec } from '../model-autoscaler/behaviour.ts';
 import type { ScalingInstance } from '../policy/scaling/view.ts';
 import { monitorSpec } from '../monitor/behaviour.ts';
@@ -30,8 +31,8 @@ import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
 import {
   type Context,
+  type Lasting,
   type Loaded,
-  type Names,
   type Registry,
   registryOf,
   sinksOf,
@@ -48,10 +49,10 @@ export const reloadPolicy: SupervisionPolicy = {
 };
 
 export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMessage> {
-  // Kept over restarts: an instance must not have the name of one whose session still unloads.
-  const names: Names = { given: 0 };
+  // An instance must not have the name, nor the memory, of one whose session still unloads.
+  const lasting: Lasting = { named: 0, sessions: new Map() };
   return {
-    start: (ctx) => startWorker(options, names, ctx),
+    start: (ctx) => startWorker(options, lasting, ctx),
     behaviour: workerBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.config.mailboxMax,
@@ -87,12 +88,15 @@ function refuseQuery(options: WorkerOptions, message: WorkerMessage): Refusal | 
   return refusal(message.replyTo, reply);
 }
 
-function startWorker(options: WorkerOptions, names: Names, ctx: Context): Working {
+function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Working {
   const { config } = options;
-  // Before the node joined there is no epoch to be known under; joining attaches it then.
-  if (options.epoch() > 0) {
-    ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
+  for (const instanceId of lasting.sessions.keys()) {
+    // Its instance, which ended with the worker, may have had no last words.
+    const releasedTo: Ref<SessionReleased> = ctx.self;
+    ctx.tell(options.engine, { type: 'engine.unload-variant', instanceId, releasedTo });
   }
+  // Before the node joined there is no epoch to be known under; joining attaches it then.
+  if (options.epoch() > 0) attachTo(options, ctx);
   const monitor = ctx.spawn(
     monitorSpec({
       workerId: options.id,
@@ -134,7 +138,8 @@ function startWorker(options: WorkerOptions, names: Names, ctx: Context): Workin
     loads: new Map(),
     dispatchers: [],
     report: undefined,
-    names,
+    lasting,
+    leaving: new Map(lasting.sessions),
     draining: false,
   };
 }
@@ -151,8 +156,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       takeRegistry(working, message, ctx);
       return working;
     case 'worker.dispatchers-changed':
-      working.dispatchers = message.dispatchers;
-      sendReport(working, ctx);
+      takeDispatchers(working, message, ctx);
       return working;
     case 'worker.load-variant':
       want(working, message.variantId, message.count);
@@ -166,6 +170,10 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       return working;
     case 'worker.instance-terminated':
       bury(working, message.instanceId, message.terminated, ctx);
+      return working;
+    case 'worker.session-released':
+      working.lasting.sessions.delete(message.instanceId);
+      if (working.leaving.delete(message.instanceId)) fillRoom(working, ctx);
       return working;
     case 'worker.reload-due':
       loadWanted(working, ctx);
@@ -199,13 +207,35 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
   }
 }
 
+/** Told of again and again: only what is new is worth a report. */
+function takeDispatchers(
+  working: Working,
+  { dispatchers, revision }: Extract<WorkerMessage, { type: 'worker.dispatchers-changed' }>,
+  ctx: Context,
+): void {
+  // A change of the registry never came: whoever attaches is given the whole.
+  if (revision !== undefined && revision !== working.revision) attachTo(working.options, ctx);
+  const known = working.dispatchers;
+  const isSame = (ref: Address, at: number): boolean => {
+    const there = known[at];
+    return there !== undefined && sameAddress(ref, there);
+  };
+  if (dispatchers.length === known.length && dispatchers.every(isSame)) return;
+  working.dispatchers = dispatchers;
+  sendReport(working, ctx);
+}
+
+function attachTo({ controller }: WorkerOptions, ctx: Context): void {
+  ctx.tell(controller, { type: 'controller.attach-worker', worker: ctx.self });
+}
+
 type RegistryChanged = Extract<WorkerMessage, { type: 'worker.registry-changed' }>;
 
 function takeRegistry(working: Working, message: RegistryChanged, ctx: Context): void {
   const { since, revision, variants, removed = [] } = message;
   if (since !== undefined && since !== working.revision) {
     // A change from something that never came: whoever attaches is given the whole.
-    ctx.tell(working.options.controller, { type: 'controller.attach-worker', worker: ctx.self });
+    attachTo(working.options, ctx);
     return;
   }
   working.revision = revision;
@@ -267,6 +297,11 @@ function bury(
     return;
   }
   if (terminated.reason === 'failed') reloadAfter(working, loaded, terminated, ctx);
+  fillRoom(working, ctx);
+}
+
+/** Something has given way: what waited for it comes in. */
+function fillRoom(working: Working, ctx: Context): void {
   if (!working.makingRoom) return;
   working.makingRoom = false;
   routeHeld(working, ctx);

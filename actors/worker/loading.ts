@@ -60,10 +60,14 @@ function memoryLackBytes(working: Working, variant: Variant): number {
 }
 
 /** What instances that unload hold counts as held until they have. */
-export function freeBytes({ options, instances }: Working, kind: Variant['hardware']): number {
+export function freeBytes(
+  { options, instances, leaving }: Working,
+  kind: Variant['hardware'],
+): number {
   const owned = options.hardware.find((hardware) => hardware.kind === kind)?.memoryBytes ?? 0;
   let usedBytes = options.config.baseMemoryBytes;
   for (const { variant } of instances.values()) usedBytes += variant.profile.memoryBytes;
+  for (const { profile } of leaving.values()) usedBytes += profile.memoryBytes;
   return owned - usedBytes;
 }
 
@@ -74,8 +78,8 @@ export function load(
   ctx: Context,
   cores?: readonly number[],
 ): Loaded {
-  working.names.given += 1;
-  const name = `${variant.id}-${String(working.names.given)}`;
+  working.lasting.named += 1;
+  const name = `${variant.id}-${String(working.lasting.named)}`;
   const id = `${working.options.id}/${name}`;
   const spec = instanceSpec({
     id,
@@ -101,6 +105,7 @@ export function load(
     terminated,
   }));
   working.instances.set(id, loaded);
+  working.lasting.sessions.set(id, variant);
   const alike = working.byVariant.get(variant.id);
   if (alike === undefined) working.byVariant.set(variant.id, [loaded]);
   else alike.push(loaded);
@@ -156,6 +161,7 @@ export function makeRoom(working: Working, variant: Variant, ctx: Context): bool
   for (const loaded of working.instances.values()) {
     if (loaded.draining) neededBytes -= loaded.variant.profile.memoryBytes;
   }
+  for (const { profile } of working.leaving.values()) neededBytes -= profile.memoryBytes;
   const copies = new Map([...working.byVariant].map(([id, alike]) => [id, alike.length]));
   const idle = idleInstances(working, ctx.nowMs);
   const victims = planEviction({ idle, copies, neededBytes });
@@ -251,6 +257,7 @@ export function forget(working: Working, instanceId: InstanceId, ctx: Context): 
   if (loaded === undefined) return undefined;
   working.instances.delete(instanceId);
   working.loads.delete(instanceId);
+  working.lasting.sessions.delete(instanceId);
   removeFrom(working, loaded);
   ctx.tell(working.monitor, { type: 'monitor.instance-gone', instanceId });
   return loaded;

@@ -3,6 +3,7 @@
  * instances it supervises.
  */
 
+import type { SessionReleased } from '../instance/engine-port.ts';
 import type { Ref, Terminated } from '../../runtime/actor.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { Delivery } from '../../runtime/wire/envelope.ts';
@@ -117,6 +118,8 @@ export type WorkerMessage =
   | {
       readonly type: 'worker.dispatchers-changed';
       readonly dispatchers: readonly Ref<WorkerEvent>[];
+      /** Of the registry that its reader should know by now. */
+      readonly revision?: number | undefined;
     }
   | { readonly type: 'worker.load-variant'; readonly variantId: VariantId; readonly count: number }
   | { readonly type: 'worker.unload-variant'; readonly variantId: VariantId }
@@ -133,6 +136,7 @@ export type WorkerMessage =
       readonly terminated: Terminated;
     }
   | { readonly type: 'worker.reload-due' }
+  | SessionReleased
   | {
       readonly type: 'worker.report-gathered';
       readonly report: WorkerReport;

@@ -94,7 +94,9 @@ export interface Working {
   loads: Map<InstanceId, InstanceLoad>;
   dispatchers: readonly Ref<WorkerEvent>[];
   report: WorkerReport | undefined;
-  readonly names: Names;
+  readonly lasting: Lasting;
+  /** Sessions of the worker's life before a restart that the engine has not released yet. */
+  readonly leaving: Map<InstanceId, Variant>;
   /** Its node closes. */
   draining: boolean;
 }
@@ -116,9 +118,12 @@ export function registryOf(list: readonly Variant[]): Registry {
   return registry;
 }
 
-/** How many instances have been named. */
-export interface Names {
-  given: number;
+/** What outlives a restart of the actor, since it is true of the engine. */
+export interface Lasting {
+  /** How many instances have been named. */
+  named: number;
+  /** What the engine may hold, for whom. */
+  readonly sessions: Map<InstanceId, Variant>;
 }
 
 export type Context = ActorContext<WorkerMessage>;

@@ -7,7 +7,11 @@
  * another.
  */
 
-import type { EngineCommand, EngineEvent } from '../../actors/instance/engine-port.ts';
+import type {
+  EngineCommand,
+  EngineEvent,
+  SessionReleased,
+} from '../../actors/instance/engine-port.ts';
 import type { InstanceId } from '../../actors/domain/instance.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
@@ -74,6 +78,8 @@ interface Resident {
   readonly session: number;
   /** Its files; undefined where nobody looked after them. */
   readonly lease: ModelLease | undefined;
+  leaving: boolean;
+  releasedTo: Ref<SessionReleased> | undefined;
 }
 
 /** An instance whose files are on their way. */
@@ -196,7 +202,10 @@ class Engine {
     }
     this.sessions += 1;
     const plan = planFeeds(variant);
-    const resident: Resident = { variant, plan, replyTo, residence, session: this.sessions, lease };
+    const resident: Resident = {
+      ...{ variant, plan, replyTo, residence, session: this.sessions, lease },
+      ...{ leaving: false, releasedTo: undefined },
+    };
     this.residents.set(instanceId, resident);
     residence.lane.submit(
       {
@@ -262,13 +271,18 @@ class Engine {
       this.arriving.delete(instanceId);
       arriving.abort.abort();
       this.tell(arriving.replyTo, { type: 'instance.variant-unloaded' });
+      this.tellReleased(instanceId, command.releasedTo);
       return;
     }
     const resident = this.residents.get(instanceId);
     if (resident === undefined) {
       this.countLate(command);
+      this.tellReleased(instanceId, command.releasedTo);
       return;
     }
+    resident.releasedTo ??= command.releasedTo;
+    if (resident.leaving) return;
+    resident.leaving = true;
     resident.residence.lane.submit(
       {
         variantId: resident.variant.id,
@@ -290,13 +304,23 @@ class Engine {
       resident.lease?.release();
       const type = host.started ? 'instance.engine-lost' : 'instance.load-failed';
       this.tell(resident.replyTo, { type, message });
+      this.tellReleased(instanceId, resident.releasedTo);
     }
   }
 
-  private forget(instanceId: InstanceId, { residence, variant, lease }: Resident): void {
+  private forget(
+    instanceId: InstanceId,
+    { residence, variant, lease, releasedTo }: Resident,
+  ): void {
     this.residents.delete(instanceId);
     lease?.release();
     this.pool.leave(residence, variant.id);
+    this.tellReleased(instanceId, releasedTo);
+  }
+
+  private tellReleased(instanceId: InstanceId, to: Ref<SessionReleased> | undefined): void {
+    if (to === undefined) return;
+    this.options.host.tell(to, { type: 'worker.session-released', instanceId });
   }
 
   /** The command and the news that its instance's engine is lost have crossed. */

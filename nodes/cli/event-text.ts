@@ -36,7 +36,7 @@ function eventText(event: FleetEvent): string {
 export function subjectText({ subject, events }: SubjectExplanation): string {
   if (events.length === 0) {
     return (
-      `nothing is kept of ${subject.kind} ${subject.name}: this gateway does not know it, or what ` +
+      `nothing is kept of ${subject.kind} ${subject.name}: it is unknown here, or what ` +
       'happened to it is longer ago than records.eventsMax events'
     );
   }

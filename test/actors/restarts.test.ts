@@ -10,7 +10,7 @@ import { refOf } from '../../runtime/actor.ts';
 import { anySpec, Recording } from '../support/recording-context.ts';
 import { WorkerStage } from '../support/worker-stage.ts';
 import { runQuery } from '../support/run-queries.ts';
-import { variantOf } from '../support/variants.ts';
+import { mebibyte, variantOf } from '../support/variants.ts';
 
 const controller = refOf<ControllerMessage>('controller', 1, '/controller');
 const desk = refOf<GatewayMessage>('gateway', 1, '/gateway-http');
@@ -50,6 +50,25 @@ describe('an actor that starts, for the first time or again', () => {
     stage.restart();
     stage.knows(variantOf('v')).send(runQuery('q2'));
     expect(stage.loads).to.deep.equal(['v-2']);
+  });
+
+  it('loads into memory that sessions of its earlier life hold once the engine released them', () => {
+    const stage = new WorkerStage({}, 8 * mebibyte);
+    const big = variantOf('v', { memoryBytes: 5 * mebibyte });
+    stage.knows(big).send(runQuery('q1'));
+    stage.restart();
+    expect(stage.toldTo(stage.engine)).to.deep.include({
+      ...{ type: 'engine.unload-variant', instanceId: 'w1/v-1', releasedTo: stage.self },
+    });
+    stage.knows(big).send(runQuery('q2'));
+    expect(stage.loads).to.deep.equal([]);
+    stage.send({ type: 'worker.session-released', instanceId: 'w1/v-1' });
+    expect(stage.loads).to.deep.equal(['v-2']);
+    stage.restart();
+    const unloaded = stage
+      .toldTo(stage.engine)
+      .flatMap((told) => (told.type === 'engine.unload-variant' ? [told.instanceId] : []));
+    expect(unloaded).to.deep.equal(['w1/v-1', 'w1/v-2']);
   });
 
   it('asks every node it ever knew, and its own, to attach when it is the controller', () => {

@@ -39,7 +39,8 @@ export const addOfflineCommand: AddCommand = (program, cli) => {
     .description(
       'Offline jobs: many inputs of one question, answered while online queries leave room. ' +
         'Inputs and results lie on the machine of the controller. Jobs survive restarts; results ' +
-        'are in OUTPUT/results.jsonl, a line an item, in the order of the items. Every command has --help and --json.',
+        'are in OUTPUT/results.jsonl, a line an item, in the order of the items. ' +
+        'Every command has --help and --json.',
     );
   offline.addHelpText('after', examples('infaas offline submit --help', 'infaas offline list'));
   addSubmit(offline, cli);

@@ -97,6 +97,23 @@ class ControllerStage extends Recording<unknown, ControllerMessage> {
   }
 }
 
+describe('what readers should know', () => {
+  it('is told again every second, as no change', () => {
+    const worker = refOf<WorkerMessage>('w1', 1, '/worker');
+    const dispatcher = refOf<DispatcherMessage>('g1', 1, '/dispatcher');
+    const stage = new ControllerStage().attachWorker(worker).attachDispatcher(dispatcher);
+    stage.forget();
+    stage.advance(2_500);
+    const twice = <T>(told: T): T[] => [told, told];
+    expect(stage.toldTo(worker)).to.deep.equal(
+      twice({ type: 'worker.dispatchers-changed', dispatchers: [dispatcher], revision: 1 }),
+    );
+    expect(stage.toldTo(dispatcher)).to.deep.equal(
+      twice({ type: 'dispatcher.registry-changed', since: 1, revision: 1, variants: [] }),
+    );
+  });
+});
+
 describe('joining', () => {
   it('grants a new life of a node a higher epoch, and stores it', () => {
     const stage = new ControllerStage();

@@ -2,6 +2,7 @@
 
 import { expect } from 'chai';
 
+import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
 import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker.ts';
 import { refOf } from '../../../runtime/actor.ts';
@@ -9,6 +10,7 @@ import { dispatcherRef } from '../../support/run-queries.ts';
 import { variantOf } from '../../support/variants.ts';
 import { cpuOf, WorkerStage } from '../../support/worker-stage.ts';
 
+const controller = refOf<ControllerMessage>('controller', 1, '/controller');
 const other = refOf<DispatcherMessage>('gateway-2', 1, '/dispatcher');
 
 const report: WorkerReport = {
@@ -42,6 +44,26 @@ describe('the reports of a worker', () => {
     stage.send({ type: 'worker.report-gathered', loads: [], report });
     stage.send({ type: 'worker.dispatchers-changed', dispatchers: [other] });
     expect(stage.toldTo(other)).to.have.length(1);
+  });
+
+  it('are not sent anew when it is told once more of whom it knows', () => {
+    const stage = new WorkerStage();
+    const told = { type: 'worker.dispatchers-changed', dispatchers: [other], revision: 0 } as const;
+    stage.send({ type: 'worker.report-gathered', loads: [], report });
+    stage.send(told).send({ ...told, dispatchers: [refOf(other.node, other.epoch, other.path)] });
+    expect(stage.toldTo(other)).to.have.length(1);
+  });
+
+  it('come with an attachment when it learns that it missed a change of the registry', () => {
+    const stage = new WorkerStage();
+    const attachments = (): number =>
+      stage.toldTo(controller).filter(({ type }) => type === 'controller.attach-worker').length;
+    const before = attachments();
+    const told = { type: 'worker.dispatchers-changed', dispatchers: [other] } as const;
+    stage.knows(variantOf('v')).send({ ...told, revision: 1 });
+    expect(attachments()).to.equal(before);
+    stage.send({ ...told, revision: 2 });
+    expect(attachments()).to.equal(before + 1);
   });
 
   it('do not go to a dispatcher that left', () => {

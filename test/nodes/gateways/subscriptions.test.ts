@@ -81,7 +81,7 @@ describe('the subscriptions of a gateway', () => {
     });
   }
 
-  it('lose what a slow listener does not take, with a count, and nothing of another’s', async () => {
+  it('lose what a slow listener does not take, with a count, and cost no other any', async () => {
     const fast = reader();
     const slow = reader();
     let isSlow = true;
@@ -98,7 +98,7 @@ describe('the subscriptions of a gateway', () => {
     expect(lostOf(slow.news)).to.equal(6);
   });
 
-  it('tell what was asked for: by kind, by worker, and selections of the tenant alone', async () => {
+  it('tell what was asked for: by kind, by worker, selections of the tenant alone', async () => {
     const all = reader();
     const selection = { kind: 'selection', queryId: 'q', reason: '' } as const;
     subscribe({ kinds: ['worker', 'selection'], worker: 'w1' }, all.send);
