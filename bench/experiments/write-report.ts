@@ -33,10 +33,9 @@ export function reportOf(
     'beside each figure, and `docs/interference.md`).',
     '',
     `Each figure is a mean over ${String(facts.seeds)} seeds with its 95 % interval (Student's t).`,
-    'Policies were tuned on seeds 1 to 99, and with them other days of load; these are seeds from',
-    `1001. Claims were tried again on ${String(facts.changedSeeds)} seeds with every modelled`,
-    'constant (`sim/profiles/modelled.ts`) halved and doubled, one at a time: what does not survive',
-    `is not claimed. ${facts.machine}; ${facts.date}; runs of commit ${commitsOf(reported)}.`,
+    'Policies may be tuned on seeds 1 to 99, and with them other days of load; these are seeds from',
+    `1001. ${constantsText(facts)}`,
+    `${facts.machine}; ${facts.date}; runs of commit ${commitsOf(reported)}.`,
     '',
     'The paper is INFaaS, USENIX ATC’21 (Romero, Li, Yadwadkar, Kozyrakis). Costs are of machines, at',
     'the on-demand prices of its time: $0.384/h for 8 cores, $0.584/h for an Inferentia chip, $3.06/h',
@@ -46,6 +45,14 @@ export function reportOf(
     ...(overhead === undefined ? [] : overheadSection(overhead)),
     ...(gaps === undefined ? [] : gapSection(gaps)),
   ].join('\n');
+}
+
+function constantsText({ changedSeeds }: ReportFacts): string {
+  return changedSeeds === 0
+    ? 'This was a run without changed constants: no claim below is a conclusion yet.'
+    : `Claims were tried again on ${String(changedSeeds)} seeds with every modelled constant ` +
+        '(`sim/profiles/modelled.ts`) halved and doubled, one at a time: what does not survive is ' +
+        'not claimed.';
 }
 
 function commitsOf(reported: readonly Reported[]): string {

@@ -164,6 +164,11 @@ function compare(): Compared[] {
 async function main(): Promise<void> {
   if (!values.kept) await run();
   const compared = compare();
+  if (compared.length === 0) {
+    say('nothing could be compared: run it again when the machine is quieter');
+    process.exitCode = 1;
+    return;
+  }
   const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root });
   const text = reportOf(compared, {
     machine: `${cpus()[0]?.model ?? 'unknown CPU'}, ${String(availableParallelism())} cores`,
