@@ -81,14 +81,17 @@ export const experiments: readonly Experiment[] = [
     title: '1. Production workload',
     about:
       'A Twitter-like load over 22 architectures, the first asked for most often (Zipf), each ' +
-      'query within 500 ms. Machines are rented as the policy asks; static policies have, from the ' +
+      'query within 500 ms. Machines are rented as the policy asks; static policies have, from ' +
+      'the ' +
       'start, what an owner who knows the load would give them (`sim/scenario/tuned.ts`).',
     paper:
       'Throughput 1.3 times that of SM+ and 1.1 times that of Clipper+, 1.6 times fewer ' +
       'violations, cost lower by up to 21.6 times (8.5 on average).',
     scaled:
-      'An hour of load at 60 queries/s goes by in 5 minutes (12 times as fast), so bursts rise in ' +
-      '10 s where those of Twitter take 2 minutes; machines, of two cores, still take 25 s to start.',
+      'An hour of load at 60 queries/s goes by in 5 minutes (12 times as fast), so bursts rise ' +
+      'in ' +
+      '10 s where those of Twitter take 2 minutes; machines, of two cores, still take 25 s to ' +
+      'start.',
     hardware: ['cpu', 'inferentia', 'cuda'],
     cases: [{ id: 'production', scenario: 'production' }],
     contenders: all,
@@ -135,13 +138,16 @@ export const experiments: readonly Experiment[] = [
     id: 'selection',
     title: '2. Variant selection',
     about:
-      'Queries for one architecture in all its variants (Inception v3), within 300 ms, under three ' +
+      'Queries for one architecture in all its variants (Inception v3), within 300 ms, under ' +
+      'three ' +
       'loads; against each single variant, scaled by copies.',
     paper:
-      'CPU variants at low load, an Inferentia variant of batch 1 at the peak; 3 times cheaper than ' +
+      'CPU variants at low load, an Inferentia variant of batch 1 at the peak; 3 times cheaper ' +
+      'than ' +
       'a single variant; no single variant is best under every load.',
     scaled:
-      'A quarter of a minute to three minutes each; the high load is half of the paper’s 650 to 700, ' +
+      'A quarter of a minute to three minutes each; the high load is half of the paper’s 650 ' +
+      'to 700, ' +
       'machines have two cores and a quarter of the price.',
     hardware: ['cpu', 'inferentia', 'cuda'],
     cases: selectionLoads.map((id) => ({ id, scenario: `selection-${id}` })),
@@ -150,7 +156,8 @@ export const experiments: readonly Experiment[] = [
     claims: [
       {
         text:
-          'ours costs at most a third of the best single variant (the cheapest over the three loads ' +
+          'ours costs at most a third of the best single variant (the cheapest over the three ' +
+          'loads ' +
           'of those with under 1 % violations in each), with under 1 % violations itself',
         contenders: ['ours', ...singles],
         cases: [...selectionLoads],
@@ -169,11 +176,14 @@ export const experiments: readonly Experiment[] = [
     id: 'sharing',
     title: '3. Sharing a GPU',
     about:
-      'A large model (Inception-ResNet-v2, 80 % of the queries) and a small one (MobileNet-v2) on ' +
-      'one GPU, at 100 to 800 queries/s; a second may be rented, Clipper+ has from the start what ' +
+      'A large model (Inception-ResNet-v2, 80 % of the queries) and a small one (MobileNet-v2) ' +
+      'on ' +
+      'one GPU, at 100 to 800 queries/s; a second may be rented, Clipper+ has from the start ' +
+      'what ' +
       'the load needs.',
     paper:
-      'At low load sharing costs nothing; at high load it hurts the small model most; INFaaS adds a ' +
+      'At low load sharing costs nothing; at high load it hurts the small model most; INFaaS ' +
+      'adds a ' +
       'GPU only then, and is 10 % cheaper than Clipper+.',
     scaled:
       '25 s each; MobileNet-v2 for v1, which the table of profiles lacks; a GPU starts in 10 s.',
@@ -207,7 +217,8 @@ export const experiments: readonly Experiment[] = [
     id: 'offline',
     title: '6. Offline jobs',
     about:
-      'Online queries at 30 and at 60/s, within 300 ms, on two machines of two cores that stay two; ' +
+      'Online queries at 30 and at 60/s, within 300 ms, on two machines of two cores that stay ' +
+      'two; ' +
       'without and with offline work of the same task, more than there is ever room for.',
     paper:
       'Offline queries run when utilisation is below a threshold; no figure for online latency.',
@@ -276,7 +287,8 @@ export const experiments: readonly Experiment[] = [
     id: 'overload',
     title: '8. Overload',
     about:
-      'Three tenants ask at 5 : 3 : 2 for classifiers of at least 72 %, within 300 ms, of a fleet ' +
+      'Three tenants ask at 5 : 3 : 2 for classifiers of at least 72 %, within 300 ms, of a ' +
+      'fleet ' +
       'that cannot grow: 100 queries/s, and 2, 5 and 10 times as much.',
     paper: 'Not in the paper. Proteus (ASPLOS’24) saw INFaaS lose up to 13.7 % accuracy there.',
     scaled: '10 s each.',

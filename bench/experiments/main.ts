@@ -1,5 +1,6 @@
 /**
- * `npm run experiments`: runs every experiment, keeps each run's result, and writes docs/experiments.md
+ * `npm run experiments`: runs every experiment, keeps each run's result, and writes
+ * docs/experiments.md
  * with its charts. What was run before is not run again, so it may be stopped and started at will.
  */
 

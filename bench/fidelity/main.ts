@@ -1,6 +1,6 @@
 /**
- * `npm run fidelity`: the same workloads on the real system of this machine and in the simulator, side
- * by side, and docs/fidelity.md from it. Every round calibrates anew, for others may share the
+ * `npm run fidelity`: the same workloads on the real system of this machine and in the simulator,
+ * side by side, and docs/fidelity.md from it. Every round calibrates anew, for others may share the
  * machine; what was run before is not run again.
  */
 
@@ -31,8 +31,8 @@ import { type Compared, reportOf } from './write-report.ts';
 
 const usage = `npm run fidelity -- [options]
 
-Runs ${String(workloads.length)} workloads on real processes here and in the simulator, and compares p50, p99, goodput,
-violations and batches. Writes docs/fidelity.md.
+Runs ${String(workloads.length)} workloads on real processes here and in the simulator, and compares
+p50, p99, goodput, violations and batches. Writes docs/fidelity.md.
 
   --rounds N     repeats of each workload (default 7)
   --only WORD    workloads whose name contains WORD; prints and does not write

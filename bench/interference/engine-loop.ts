@@ -1,6 +1,6 @@
 /**
- * One engine on one core, for co-location to be measured: reads `run MILLISECONDS` on stdin, runs its
- * model over and over for so long, and prints how many runs and how much CPU time that was. CPU
+ * One engine on one core, for co-location to be measured: reads `run MILLISECONDS` on stdin, runs
+ * its model over and over for so long, and prints how many runs and how much CPU time that was. CPU
  * time, since what others run on the machine would be seen in any other.
  *
  *     node engine-loop.js MODEL.onnx|stream BATCH

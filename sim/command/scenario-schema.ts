@@ -1,6 +1,6 @@
 /**
- * What may stand in a scenario file. Strict: an unknown key, a wrong unit or a value out of range is
- * refused with its place.
+ * What may stand in a scenario file. Strict: an unknown key, a wrong unit or a value out of range
+ * is refused with its place.
  */
 
 import { z } from 'zod';

@@ -1,6 +1,6 @@
 /**
- * Offline work of a scenario: the offline actor of production beside the first gateway, with one job
- * whose items lie in memory, more of them than can ever be answered.
+ * Offline work of a scenario: the offline actor of production beside the first gateway, with one
+ * job whose items lie in memory, more of them than can ever be answered.
  */
 
 import { offlineSpec, type OfflineConfig } from '../../actors/offline/behaviour.ts';

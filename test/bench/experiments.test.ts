@@ -69,7 +69,8 @@ describe('an experiment', () => {
     expect(keyOf(cell, 'other text')).to.not.equal(key);
     expect(keyOf({ ...cell, set: { loadFactor: 3 } }, 'text')).to.not.equal(key);
     expect(commandOf(cell)).to.equal(
-      "infaas simulate examples/experiments/overload.yaml --policy ours --seed 1001 --set 'loadFactor=2'",
+      'infaas simulate examples/experiments/overload.yaml --policy ours --seed 1001 ' +
+        "--set 'loadFactor=2'",
     );
   });
 
