@@ -77,8 +77,8 @@ function panel(
   );
   const names = cases.map((one, column) => {
     const x = (left + columnWidth * (column + 0.5)).toFixed(1);
-    const below = String(bottom + 16);
-    return `<text x="${x}" y="${below}" text-anchor="middle">${escaped(one.id)}</text>`;
+    const at = `x="${x}" y="${String(bottom + 16)}"`;
+    return `<text ${at} text-anchor="middle">${escaped(one.id)}</text>`;
   });
   const axis = String(left - 6);
   return [

@@ -36,7 +36,10 @@ export interface GapFigures {
   /** By how much the greedy plan costs more than the exact one, mean and worst. */
   readonly gapPercent: number;
   readonly worstPercent: number;
-  /** Mean percent of the load that the greedy plan leaves unserved; such plans are not compared. */
+  /**
+   * Of the load, what the greedy plan leaves unserved, mean percent; such plans are not
+   * compared.
+   */
   readonly unservedPercent: number;
 }
 

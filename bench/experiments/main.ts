@@ -1,7 +1,7 @@
 /**
  * `npm run experiments`: runs every experiment, keeps each run's result, and writes
- * docs/experiments.md with its charts. What was run before is not run again, so it may be stopped
- * and started at will.
+ * docs/experiments.md
+ * with its charts. What was run before is not run again, so it may be stopped and started at will.
  */
 
 import { spawnSync } from 'node:child_process';

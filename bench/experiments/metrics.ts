@@ -49,6 +49,15 @@ export const lost: Metric = {
   of: (report) => report.unanswered,
 };
 
+export const p50: Metric = {
+  ...{ id: 'p50', label: 'p50, ms', digits: 1 },
+  of: (report) => report.latencyMs.p50,
+};
+export const offline: Metric = {
+  ...{ id: 'offline', label: 'offline items/s', digits: 1 },
+  of: (report) => report.offlineQps,
+};
+
 export function tenantLatency(tenant: string, share: 'p50' | 'p99'): Metric {
   return {
     ...{ id: `${tenant} ${share}`, label: `${tenant} ${share}, ms`, digits: 1 },

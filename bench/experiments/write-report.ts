@@ -30,23 +30,34 @@ export function reportOf(
     '',
     'Written by `npm run experiments`; not edited by hand. The same actors and policies as in',
     'production, under virtual time; hardware and network are models (`sim/profiles/`, with a',
-    'source beside each figure, and `docs/interference.md`).',
+    'source',
+    'beside each figure, and `docs/interference.md`).',
     '',
     `Each figure is a mean over ${String(facts.seeds)} seeds with its 95 % interval (Student's t).`,
-    'Policies were tuned on seeds 1 to 99, and with them other days of load; these are seeds from',
-    `1001. Claims were tried again on ${String(facts.changedSeeds)} seeds with every modelled`,
-    'constant (`sim/profiles/modelled.ts`) halved and doubled, one at a time: what does not',
-    `survive is not claimed. ${facts.machine}; ${facts.date}; runs of commit`,
-    `${commitsOf(reported)}.`,
+    'Policies may be tuned on seeds 1 to 99, and with them other days of load; these are seeds',
+    'from',
+    `1001. ${constantsText(facts)}`,
+    `${facts.machine}; ${facts.date}; runs of commit ${commitsOf(reported)}.`,
     '',
-    'The paper is INFaaS, USENIX ATC’21 (Romero, Li, Yadwadkar, Kozyrakis). Costs are of machines,',
-    'at the on-demand prices of its time: $0.384/h for 8 cores, $0.584/h for an Inferentia chip,',
-    '$3.06/h for a GPU; `occupied` is the part of it that queries were run on.',
+    'The paper is INFaaS, USENIX ATC’21 (Romero, Li, Yadwadkar, Kozyrakis). Costs are of',
+    'machines, at',
+    'the on-demand prices of its time: $0.384/h for 8 cores, $0.584/h for an Inferentia chip,',
+    '$3.06/h',
+    'for a GPU; `occupied` is the part of it that queries were run on.',
     '',
     ...reported.flatMap(({ experiment, summary }) => sectionOf(experiment, summary)),
     ...(overhead === undefined ? [] : overheadSection(overhead)),
     ...(gaps === undefined ? [] : gapSection(gaps)),
   ].join('\n');
+}
+
+function constantsText({ changedSeeds }: ReportFacts): string {
+  return changedSeeds === 0
+    ? 'This was a run without changed constants: no claim below is a conclusion yet.'
+    : `Claims were tried again on ${String(changedSeeds)} seeds with every modelled constant ` +
+        '(`sim/profiles/modelled.ts`) halved and doubled, one at a time: what does not survive ' +
+        'is ' +
+        'not claimed.';
 }
 
 function commitsOf(reported: readonly Reported[]): string {
@@ -125,13 +136,16 @@ function overheadSection(times: readonly DecisionTimes[]): string[] {
   return [
     '## 4. Decision overhead',
     '',
-    'Measured, not simulated: one decision of the selection policy on the dispatcher’s own index',
-    'of 175 variants and 50 workers (`bench/selection.ts`), by what the query says and what is',
+    'Measured, not simulated: one decision of the selection policy on the dispatcher’s own',
+    'index of',
+    '175 variants and 50 workers (`bench/selection.ts`), by what the query says and what is',
     'loaded.',
     '',
-    '*The paper:* 2.2 ms (median) for a requirement whose variant is loaded, 3.5 ms where it is',
-    'not; low where the variant is named. Those include round trips to a metadata store; here the',
-    'view is in memory.',
+    '*The paper:* 2.2 ms (median) for a requirement whose variant is loaded, 3.5 ms where it',
+    'is not;',
+    'low where the variant is named. Those include round trips to a metadata store; here the',
+    'view is',
+    'in memory.',
     '',
     '| policy | state | p50, µs | p99, µs |',
     '|---|---|---:|---:|',
@@ -152,8 +166,8 @@ function gapSection(gaps: readonly GapFigures[]): string[] {
     '',
     '*The paper:* a commercial solver took 23 s for 50 architectures and 50 s for 100.',
     '',
-    '| architectures | greedy, ms | exact, ms | solved to optimality | gap in cost, % ' +
-      '| worst gap, % | left unserved by greedy, % |',
+    '| architectures | greedy, ms | exact, ms | solved to optimality | gap in cost, % | ' +
+      'worst gap, % | left unserved by greedy, % |',
     '|---:|---:|---:|---:|---:|---:|---:|',
     ...gaps.map((each) => {
       const { architectures, greedyMs, exactMs, optimal, draws, gapPercent, worstPercent } = each;

@@ -6,7 +6,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -17,6 +17,7 @@ import { readScenario } from '../../sim/command/read-scenario.ts';
 import { runScenario } from '../../sim/scenario/run-scenario.ts';
 import { readKept, writeKept } from '../experiments/kept.ts';
 import { root } from '../processes.ts';
+import { median } from '../statistics.ts';
 import {
   agreementsOf,
   type Calibration,
@@ -59,6 +60,8 @@ const hopMaxMs = 20;
 const chosen = workloads.filter(({ id }) => id.includes(values.only));
 
 interface Round {
+  /** Of the machine over the last minute: ours is about one. */
+  readonly load?: number;
   readonly real: Figures;
   readonly simulated: Figures;
 }
@@ -124,7 +127,7 @@ async function playRound(
     const simulated = {
       ...{ p50Ms: latencyMs.p50, p99Ms: latencyMs.p99, goodputQps, violations, batchMean },
     };
-    writeKept(pathOf(workload), { real, simulated } satisfies Round);
+    writeKept(pathOf(workload), { load: loadavg()[0] ?? 0, real, simulated } satisfies Round);
     const p50s = `p50 ${real.p50Ms.toFixed(1)} ms real, ${simulated.p50Ms.toFixed(1)} ms simulated`;
     say(`round ${String(round)} of ${String(rounds)}, ${workload.id}: ${p50s}`);
   }
@@ -157,16 +160,23 @@ function compare(): Compared[] {
       kept.map(({ real }) => real),
       kept.map(({ simulated }) => simulated),
     );
-    return [{ workload, rounds: kept.length, agreements }];
+    const load = median(kept.map((round) => round.load ?? NaN));
+    return [{ workload, rounds: kept.length, load, agreements }];
   });
 }
 
 async function main(): Promise<void> {
   if (!values.kept) await run();
   const compared = compare();
+  if (compared.length === 0) {
+    say('nothing could be compared: run it again when the machine is quieter');
+    process.exitCode = 1;
+    return;
+  }
   const commit = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root });
   const text = reportOf(compared, {
-    machine: `${cpus()[0]?.model ?? 'unknown CPU'}, ${String(availableParallelism())} cores`,
+    machine: cpus()[0]?.model ?? 'unknown CPU',
+    cores: availableParallelism(),
     commit: commit.stdout.toString().trim(),
     date: new Date().toISOString().slice(0, 10),
   });

@@ -137,7 +137,10 @@ async function play(client: InfaasClient, scenario: Scenario): Promise<readonly 
   return samples;
 }
 
-/** As the simulator draws them (`sim/scenario/run-scenario.ts`): same seed, same queries. */
+/**
+ * As the simulator draws them (`sim/scenario/run-scenario.ts`): the same seed, the same
+ * queries.
+ */
 function queriesOf(scenario: Scenario, stream: Stream, index: number): Due[] {
   const { seed, durationS, warmUpS, loadFactor } = scenario;
   const warmUpMs = 1_000 * warmUpS;

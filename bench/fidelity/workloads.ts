@@ -1,7 +1,7 @@
 /**
  * The workloads that real system and simulator are compared on, as the scenarios the simulator
- * runs; the real system is sent the very arrivals that those come to. None of them calibrates
- * anything.
+ * runs;
+ * the real system is sent the very arrivals that those come to. None of them calibrates anything.
  */
 
 export interface Workload {
@@ -15,7 +15,10 @@ export const durationS = 8;
 
 const heavy = { architectures: ['resnet-tta'], latencyMs: 250, timeoutMs: 5_000 };
 
-/** So few that no query waits for another: what a query costs beside its batch, and how noisy. */
+/**
+ * Few enough that no query waits for another: what a query costs beside its batch, and how
+ * noisy.
+ */
 export const calibration: Workload = {
   id: 'calibration',
   about: 'resnet-tta, 8 queries/s, evenly',

@@ -6,6 +6,8 @@ import { durationS, type Workload } from './workloads.ts';
 export interface Compared {
   readonly workload: Workload;
   readonly rounds: number;
+  /** Median load average of the machine over its rounds. */
+  readonly load: number;
   readonly agreements: readonly Agreement[];
 }
 
@@ -19,26 +21,35 @@ const labels = {
 
 export function reportOf(
   compared: readonly Compared[],
-  facts: { readonly machine: string; readonly commit: string; readonly date: string },
+  facts: {
+    readonly machine: string;
+    readonly cores: number;
+    readonly commit: string;
+    readonly date: string;
+  },
 ): string {
   const all = compared.flatMap(({ agreements }) => agreements);
   const within = all.filter((each) => each.within).length;
   return [
     '# Fidelity',
     '',
-    'Written by `npm run fidelity`; not edited by hand. The same arrivals were sent to the real',
-    'system (a controller with its gateway, a worker of one core with its engine host, and a',
-    'nats-server, each a process; the zoo’s models, profiled by the real profiler just before) and',
-    `to the simulator, ${String(durationS)} s a repeat. Compared are latencies from a query’s`,
-    'arrival at the gateway to its answer there.',
+    'Written by `npm run fidelity`; not edited by hand. The same arrivals were sent to the',
+    'real system',
+    '(a controller with its gateway, a worker of one core with its engine host, and a',
+    'nats-server, each',
+    'a process; the zoo’s models, profiled by the real profiler just before) and to the simulator,',
+    `${String(durationS)} s a repeat. Compared are latencies from a query’s arrival at the`,
+    `gateway to`,
+    'its answer there.',
     '',
     'Before each round eight seconds of a light, even load tell the simulator two things: the',
     'time a query takes beside its batch, and by what factors batches differ from the profile, as',
     'quantiles. No workload below is used for that. A mean agrees when it differs by at most 10 %',
     '(violations: 5 points) or by half of the spread of the real repeats, whichever is more.',
     '',
-    `**${String(within)} of ${String(all.length)} figures agree.** ${facts.machine}, shared with`,
-    `other work while this was measured; commit ${facts.commit}; ${facts.date}.`,
+    `**${String(within)} of ${String(all.length)} figures agree.** ${facts.machine},`,
+    `${String(facts.cores)} cores; commit ${facts.commit}; ${facts.date}.`,
+    loadText(compared, facts.cores),
     '',
     '| workload | figure | real | least – most | simulated | difference | agrees |',
     '|---|---|---:|---:|---:|---:|---|',
@@ -51,6 +62,16 @@ export function reportOf(
     }),
     '',
   ].join('\n');
+}
+
+/** What others ran meanwhile: the simulator has a core of its own for its worker. */
+function loadText(compared: readonly Compared[], cores: number): string {
+  const most = Math.max(...compared.map(({ load }) => load));
+  const text = `The load average of the machine was up to ${most.toFixed(1)} meanwhile`;
+  return most <= cores + 1
+    ? `${text}.`
+    : `${text}: others had most of the core that the worker was to have, so this says nothing of ` +
+        'the simulator. Repeat it on a machine that is quiet.';
 }
 
 function rowOf({ id }: Workload, agreement: Agreement): string {

@@ -15,7 +15,13 @@ import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import { imageClassifiers } from '../profiles/image-classifiers.ts';
 import { type Modelled, modelledBy } from '../profiles/modelled.ts';
 import { variantOfPoints } from '../profiles/simulated-variant.ts';
-import type { Incident, MachineGroup, Scenario, Stream } from '../scenario/scenario.ts';
+import type {
+  Incident,
+  MachineGroup,
+  OfflineAsked,
+  Scenario,
+  Stream,
+} from '../scenario/scenario.ts';
 import type { Shape } from '../workloads/shape.ts';
 import {
   forPolicySchema,
@@ -73,6 +79,7 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
     fleet: written.fleet.map((group) => groupOf(group, file, modelled)),
     variants,
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
+    offline: offlineOf(written, file, variants),
     incidents: written.incidents.map((one) => incidentOf(one, written, file)),
     spread: written.spread * modelled.spread,
     interference: written.interference * modelled.interference,
@@ -170,6 +177,19 @@ function streamOf(
     latencyMs: written.latencyMs,
     accuracyMin: written.accuracyMin,
   };
+}
+
+function offlineOf(
+  { offline }: Written,
+  file: string,
+  variants: readonly Variant[],
+): OfflineAsked | undefined {
+  if (offline === undefined) return undefined;
+  const { task, accuracyMin } = offline;
+  if (!variants.some((variant) => variant.task === task)) {
+    throw new ConfigInvalid(`${file}, offline: no variant is of task "${task}"`, file);
+  }
+  return { task, accuracyMin };
 }
 
 function incidentOf(

@@ -142,6 +142,10 @@ export const scenarioSchema = z.strictObject({
   load: z.array(stream).min(1),
   forPolicy: forPolicySchema.default({}),
   incidents: z.array(incident).default([]),
+  /** Offline work beside the load, without end: queries of a task, answered where there is room. */
+  offline: z
+    .strictObject({ task: name, accuracyMin: z.number().min(0).max(100).optional() })
+    .optional(),
   /** Of the built-in and the scenario's own variants, these alone. */
   variantsOnly: z.array(z.string()).min(1).optional(),
   /** Every rate is multiplied by it. */

@@ -54,7 +54,12 @@ export class Measures {
     if (second !== undefined) Object.assign(second, fleet);
   }
 
-  report(scenario: Scenario, machineUsd: number, events: number): ScenarioReport {
+  report(
+    scenario: Scenario,
+    machineUsd: number,
+    offlineItems: number,
+    events: number,
+  ): ScenarioReport {
     const { name, policy, seed, durationS } = scenario;
     const { seconds, variants, occupancyUsd } = this;
     const utilisation = seconds.reduce((sum, second) => sum + second.utilisation, 0);
@@ -65,7 +70,7 @@ export class Measures {
       utilisation: utilisation / seconds.length,
       ...{ machineUsd, occupancyUsd, variants },
       tenants: Object.fromEntries(tenants) as ScenarioReport['tenants'],
-      ...{ events, seconds },
+      ...{ offlineQps: offlineItems / durationS, events, seconds },
     };
   }
 

@@ -30,6 +30,8 @@ export interface ScenarioReport extends TallyReport {
   readonly occupancyUsd: number;
   readonly variants: Readonly<Record<string, number>>;
   readonly tenants: Readonly<Record<string, TallyReport>>;
+  /** Offline items answered after the warm-up, a second; 0 without offline work. */
+  readonly offlineQps: number;
   readonly events: number;
   readonly seconds: readonly Second[];
 }

@@ -13,6 +13,7 @@ import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
 import { limitsOf, Machines } from './machines.ts';
 import { Measures } from './measures.ts';
+import { OfflineWork } from './offline-work.ts';
 import { asOwned } from './tuned.ts';
 import type { ScenarioReport } from './report.ts';
 import type { Scenario, Stream } from './scenario.ts';
@@ -61,12 +62,24 @@ export function runScenario(given: Scenario): ScenarioReport {
     feed(cluster, scenario, stream, index, measures);
   });
   sampleFleet(cluster, measures, startMs, untilMs);
+  const offline = offlineWork(cluster, scenario);
+  let offlineBefore = 0;
+  cluster.simulation.clock.schedule(startMs, () => {
+    offlineBefore = offline?.written ?? 0;
+  });
   let events = cluster.simulation.run(untilMs);
+  const offlineItems = (offline?.written ?? 0) - offlineBefore;
   const machineUsd = machines.ledger.usdBetween(startMs, untilMs);
   const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
   // What came just before the end still gets its answer.
   events += cluster.simulation.run(untilMs + timeoutMaxMs + 1);
-  return measures.report(scenario, machineUsd, events);
+  return measures.report(scenario, machineUsd, offlineItems, events);
+}
+
+function offlineWork(cluster: Cluster, { offline }: Scenario): OfflineWork | undefined {
+  const [gateway] = cluster.gateways.values();
+  if (offline === undefined || gateway === undefined) return undefined;
+  return new OfflineWork(gateway, offline, simulatedInputs);
 }
 
 /** Queries of one stream, each scheduling the next; its warm-up has the rate it begins with. */

@@ -66,6 +66,12 @@ export type Incident =
       readonly forS: number;
     };
 
+/** Offline work, more of it than there will ever be room for. */
+export interface OfflineAsked {
+  readonly task: string;
+  readonly accuracyMin: number | undefined;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly about: string;
@@ -80,6 +86,7 @@ export interface Scenario {
   readonly preload: Readonly<Record<string, number>>;
   readonly load: readonly Stream[];
   readonly incidents: readonly Incident[];
+  readonly offline?: OfflineAsked | undefined;
   /** What the four below are of, unless the scenario says otherwise of one. */
   readonly policy: PolicyName;
   readonly selection: SelectionPolicyName;

@@ -53,7 +53,7 @@ describe('fidelity', () => {
     expect(isWithin(real, { ...figures, p50Ms: 20.1 }, 'p50Ms')).to.equal(false);
   });
 
-  it('learns what a query takes beside its batch, and how noisy batches are', () => {
+  it('learns from the calibration what a query takes beside its batch, and its noise', () => {
     const samples = Array.from({ length: 101 }, (_, at) => served(20 + at / 10 + 3, 20 + at / 10));
     const { hopMs, noise } = calibrationOf(samples, 20);
     expect(hopMs).to.be.closeTo(1.5, 1e-9);

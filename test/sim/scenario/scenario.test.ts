@@ -158,6 +158,17 @@ describe('a scenario', () => {
     expect(scenario.hopMs).to.be.closeTo(0.6, 1e-9);
   });
 
+  it('gives offline work the room that the load leaves', () => {
+    const quiet = plain.replace('qps: 30', 'qps: 5');
+    const set = { offline: { task: 't' } };
+    const alone = runScenario(readScenario(written(quiet)));
+    const beside = runScenario(readScenario(written(quiet), { set }));
+    expect(alone.offlineQps).to.equal(0);
+    expect(beside.offlineQps).to.be.above(20);
+    expect(beside.queries).to.equal(alone.queries);
+    expect(beside.violations).to.be.below(0.02);
+  });
+
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
     ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
@@ -175,6 +186,7 @@ describe('a scenario', () => {
     ],
     ['a constant nobody modelled', `${plain}modelled: { luck: 2 }\n`, /luck/],
     ['a variant there is none of', `${plain}variantsOnly: [w]\n`, /no variant "w"/],
+    ['offline work of no variant', `${plain}offline: { task: u }\n`, /offline: no variant/],
     ['no YAML', '{', /cannot read/],
   ];
   for (const [what, text, message] of mistakes) {
