@@ -24,7 +24,11 @@ const secondMs = 1_000;
 /** How the ids of queries begin that do not count; the others' with their stream's number. */
 const ofWarmUp = 'w';
 
-export function runScenario(given: Scenario): ScenarioReport {
+/** @param look At the running system, once a simulated second. */
+export function runScenario(
+  given: Scenario,
+  look: (cluster: Cluster) => void = () => undefined,
+): ScenarioReport {
   const scenario = asOwned(given);
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
@@ -60,7 +64,7 @@ export function runScenario(given: Scenario): ScenarioReport {
   scenario.load.forEach((stream, index) => {
     feed(cluster, scenario, stream, index, measures);
   });
-  sampleFleet(cluster, measures, startMs, untilMs);
+  sampleFleet(cluster, measures, startMs, untilMs, look);
   let events = cluster.simulation.run(untilMs);
   const machineUsd = machines.ledger.usdBetween(startMs, untilMs);
   const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
@@ -136,7 +140,13 @@ function requestsOf(stream: Stream, random: () => number): () => QueryRequest {
 /** What every simulated variant takes; see `simulatedSignature`. */
 const simulatedInputs: NamedTensors = { x: tensorOf('FP32', [1, 1], new Float32Array(1)) };
 
-function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, untilMs: number): void {
+function sampleFleet(
+  cluster: Cluster,
+  measures: Measures,
+  fromMs: number,
+  untilMs: number,
+  look: (cluster: Cluster) => void,
+): void {
   const { clock } = cluster.simulation;
   clock.schedule(fromMs, () => {
     for (const { engine } of cluster.workers.values()) engine.takeBusyMs();
@@ -153,6 +163,7 @@ function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, until
       }
       const utilisation = units === 0 ? 0 : busyMs / (units * secondMs);
       measures.sampled(atMs - fromMs, { utilisation, instances, workers: cluster.workers.size });
+      look(cluster);
     });
   }
 }
