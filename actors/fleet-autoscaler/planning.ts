@@ -187,7 +187,7 @@ function tellWorkers(
   isFirst: boolean,
   ctx: Context,
 ): void {
-  const { planning, options } = fleet;
+  const { planning } = fleet;
   ctx.metrics.count('infaas_plans_total', 1, { by: found.by });
   const workers = staying(fleet);
   const assignment = assignPlan(problem, found, workers.flatMap(binsOf));
