@@ -25,7 +25,11 @@ const secondMs = 1_000;
 /** How the ids of queries begin that do not count; the others' with their stream's number. */
 const ofWarmUp = 'w';
 
-export function runScenario(given: Scenario): ScenarioReport {
+/** @param look At the running system, once a simulated second. */
+export function runScenario(
+  given: Scenario,
+  look: (cluster: Cluster) => void = () => undefined,
+): ScenarioReport {
   const scenario = asOwned(given);
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
@@ -61,7 +65,7 @@ export function runScenario(given: Scenario): ScenarioReport {
   scenario.load.forEach((stream, index) => {
     feed(cluster, scenario, stream, index, measures);
   });
-  sampleFleet(cluster, measures, startMs, untilMs);
+  sampleFleet(cluster, measures, startMs, untilMs, look);
   const offline = offlineWork(cluster, scenario);
   let offlineBefore = 0;
   cluster.simulation.clock.schedule(startMs, () => {
@@ -149,7 +153,13 @@ function requestsOf(stream: Stream, random: () => number): () => QueryRequest {
 /** What every simulated variant takes; see `simulatedSignature`. */
 const simulatedInputs: NamedTensors = { x: tensorOf('FP32', [1, 1], new Float32Array(1)) };
 
-function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, untilMs: number): void {
+function sampleFleet(
+  cluster: Cluster,
+  measures: Measures,
+  fromMs: number,
+  untilMs: number,
+  look: (cluster: Cluster) => void,
+): void {
   const { clock } = cluster.simulation;
   clock.schedule(fromMs, () => {
     for (const { engine } of cluster.workers.values()) engine.takeBusyMs();
@@ -166,6 +176,7 @@ function sampleFleet(cluster: Cluster, measures: Measures, fromMs: number, until
       }
       const utilisation = units === 0 ? 0 : busyMs / (units * secondMs);
       measures.sampled(atMs - fromMs, { utilisation, instances, workers: cluster.workers.size });
+      look(cluster);
     });
   }
 }

@@ -8,11 +8,33 @@ import type { HardwareKind } from '../../domain/hardware.ts';
 import { additionOf, infaasPaperFleet, movesOff } from './infaas-paper.ts';
 import type { FleetDecision, FleetPolicy, FleetView } from './view.ts';
 
-/** Since when plans want fewer machines of a kind than there are. */
-export type OursState = Readonly<Partial<Record<HardwareKind, number>>>;
+/** Of a kind of hardware. */
+interface Patience {
+  /** Since when plans want fewer machines than there are. */
+  readonly sinceMs: number | undefined;
+  /** For so long they must. */
+  readonly patienceMs: number;
+  /** When the last machine was given back. */
+  readonly releasedAtMs: number;
+}
+
+export type OursState = Readonly<Partial<Record<HardwareKind, Patience>>>;
 
 /** The forecast remembers a minute already: this long more, and a lull has lasted. */
 const releaseAfterMs = 15_000;
+/**
+ * A load at the edge of what some number of machines carry would have one go and come for ever: who
+ * wants back within five minutes what it gave is more patient each time, up to
+ * `reference/policies.md` §6.
+ */
+const regretMs = 300_000;
+const patienceFactor = 4;
+const patienceMaxMs = 300_000;
+const patient: Patience = {
+  sinceMs: undefined,
+  patienceMs: releaseAfterMs,
+  releasedAtMs: -Infinity,
+};
 /** Moves may fill other workers further than by the paper's rule: the plan has counted. */
 const packedMax = 0.9;
 
@@ -20,9 +42,9 @@ export const oursFleet: FleetPolicy<OursState> = {
   initial: {},
   decide: (view, state) => {
     const { plan } = view;
-    if (plan === undefined) return [infaasPaperFleet.decide(view, {})[0], {}];
+    if (plan === undefined) return [infaasPaperFleet.decide(view, {})[0], state];
     const decisions: FleetDecision[] = [];
-    const since: Partial<Record<HardwareKind, number>> = {};
+    const next: Partial<Record<HardwareKind, Patience>> = {};
     for (const [name, { min, max }] of Object.entries(view.limits)) {
       const kind = name as HardwareKind;
       const wanted = Math.min(max, Math.max(min, plan.machines[kind] ?? 0));
@@ -31,21 +53,49 @@ export const oursFleet: FleetPolicy<OursState> = {
       );
       const starting = view.starting.filter((each) => each.kind === kind).length;
       const more = wanted - workers.length - starting;
+      const before = state[kind] ?? patient;
+      next[kind] = more > 0 ? wantingBack(before, view.nowMs) : { ...before, sinceMs: undefined };
       if (more > 0) decisions.push(additionFor(view, kind, more, workers.length, starting));
       else if (view.unplaced.length > 0) {
         const asked = additionOf(view, kind, min, max);
         if (asked !== undefined) decisions.push(asked);
       }
       if (more >= 0 || starting > 0) continue;
-      const sinceMs = state[kind] ?? view.nowMs;
-      since[kind] = sinceMs;
-      if (view.nowMs - sinceMs < releaseAfterMs) continue;
+      const sinceMs = before.sinceMs ?? view.nowMs;
+      next[kind] = { ...before, sinceMs };
+      if (view.nowMs - sinceMs < before.patienceMs) continue;
       const removal = removalFor(view, kind, wanted);
-      if (removal !== undefined) decisions.push(removal);
+      if (removal === undefined) continue;
+      decisions.push(removal);
+      next[kind] = releasing(before, sinceMs, view.nowMs);
     }
-    return [decisions, since];
+    return [decisions, next];
   },
 };
+
+/** Once a release: what is forgotten is not regretted twice. */
+function wantingBack({ patienceMs, releasedAtMs }: Patience, nowMs: number): Patience {
+  const isRegretted = nowMs - releasedAtMs < regretMs;
+  return {
+    sinceMs: undefined,
+    patienceMs: isRegretted ? Math.min(patienceMaxMs, patienceFactor * patienceMs) : patienceMs,
+    releasedAtMs: -Infinity,
+  };
+}
+
+/** A machine that stays away from one release to the next was given back rightly. */
+function releasing(
+  { patienceMs, releasedAtMs }: Patience,
+  sinceMs: number,
+  nowMs: number,
+): Patience {
+  const isRight = nowMs - releasedAtMs >= regretMs && releasedAtMs > -Infinity;
+  return {
+    sinceMs,
+    patienceMs: isRight ? Math.max(releaseAfterMs, patienceMs / patienceFactor) : patienceMs,
+    releasedAtMs: nowMs,
+  };
+}
 
 function additionFor(
   view: FleetView,
