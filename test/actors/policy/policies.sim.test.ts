@@ -26,6 +26,7 @@ interface Rest {
 const calm: Rest = { machines: 2, instances: 20 };
 const fixed: Rest = { machines: 0, instances: 0 };
 const rests: Readonly<Record<PolicyName, Rest>> = {
+  lean: { machines: 8, instances: 20 },
   ours: calm,
   'infaas-paper': { machines: 8, instances: 100 },
   'infaas-released': { machines: 8, instances: 100 },
