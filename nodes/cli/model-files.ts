@@ -109,12 +109,17 @@ function contentsOf(paths: Readonly<Record<string, string>>): Record<string, Fil
       try {
         const found = statSync(path);
         if (!found.isFile()) throw new Error('it is not a file');
-        return [name, { bytes: found.size, chunks: createReadStream(path, { highWaterMark }) }];
+        return [name, { bytes: found.size, chunks: chunksOf(path) }];
       } catch (error) {
         throw new CommandFailed(`cannot read ${path}: ${messageOf(error)}`, 'unreadable', error);
       }
     }),
   );
+}
+
+/** Opened when it is read: a stream that nobody reads yet would fail with nobody to hear it. */
+async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark }) as AsyncIterable<Uint8Array>;
 }
 
 const highWaterMark = 512 * 1024;
