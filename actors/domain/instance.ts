@@ -125,9 +125,15 @@ export function observeInstance(
   }
 }
 
-function isSlow({ batches, slowdown }: InstanceObservation, { slowdownSets }: StateRules): boolean {
-  return batches > 0 && slowdown > slowdownSets;
+/** By a share of its time, and by an amount that matters: a model of 20 µs is never on time. */
+function isSlow(seen: InstanceObservation, { slowdownSets }: StateRules): boolean {
+  const { batches, slowdown, saturationQps } = seen;
+  if (batches === 0 || slowdown <= slowdownSets) return false;
+  return saturationQps > 0 && ((slowdown - 1) * 1000) / saturationQps >= excessMinMs;
 }
+
+/** Of engine time a query, beyond the profile's. */
+const excessMinMs = 0.05;
 
 /** One more slow window of an active instance. */
 function suspect(

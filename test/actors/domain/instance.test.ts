@@ -102,6 +102,12 @@ describe('the state of an instance', () => {
       times(5, { ...idle, slowdown: 9 }),
       [I, I, I, I, A],
     ],
+    [
+      'is not slow by microseconds',
+      A,
+      times(4, { ...calm, saturationQps: 40_000, slowdown: 2.9 }),
+      [A, A, A, A],
+    ],
     ['does not change without a profiled saturation', A, [{ ...busy, saturationQps: 0 }], [A]],
   ];
   for (const [behaviour, from, windows, expected] of cases) {

@@ -120,7 +120,7 @@ describe('the planner port', function () {
     expect(warnings).to.deep.equal([]);
   });
 
-  it('plans greedily in the place of a thread that takes too long, and starts another', async () => {
+  it('plans greedily in the place of a thread that hangs, and starts another', async () => {
     start();
     const asked = problemOf(6);
     ask(1, asked, asked);
