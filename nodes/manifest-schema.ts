@@ -73,12 +73,12 @@ const validation = z
     output: z.string().optional(),
     stream: z.boolean().optional(),
   })
-  .transform(({ metric: said, threshold = 0.5, tolerance = 0.01, ...rest }) => ({
+  .transform(({ metric: said, threshold, tolerance, ...rest }) => ({
     ...rest,
     metric: typeof said === 'string' ? metricNamed(said, threshold, tolerance) : said,
   }));
 
-function metricNamed(word: Metric['kind'], threshold: number, tolerance: number): Metric {
+export function metricNamed(word: Metric['kind'], threshold = 0.5, tolerance = 0.01): Metric {
   if (word === 'threshold') return { kind: word, threshold };
   return word === 'within' ? { kind: word, tolerance } : { kind: word };
 }
@@ -89,7 +89,6 @@ const precisionWords = ['int8', 'int4', ...precisions] as const;
 const generate = z.strictObject({
   precisions: z.array(z.enum(precisionWords)).optional(),
   optimizations: z.array(z.enum(optimisationLevels)).optional(),
-  /** Threads are a setting of an instance, not a variant: taken, and nothing is made of it. */
   threads: z.array(z.int().positive()).optional(),
 });
 

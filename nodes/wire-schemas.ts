@@ -56,6 +56,7 @@ const hardware = z.array(
     units: z.number(),
     memoryBytes: z.number(),
     costUsdPerUnitHour: z.number(),
+    machine: optionalText,
   }),
 );
 
@@ -91,6 +92,7 @@ const fleetSchemas = [
         unitsUsed: z.number(),
         hardware: hardwareKind,
         demand: z.array(requirement.extend({ rateQps: z.number() })),
+        machine: optionalText,
       }),
     ),
   }),
@@ -100,6 +102,7 @@ const fleetSchemas = [
     workerId: z.string(),
     variantId: z.string(),
     hardware: hardwareKind,
+    machine: optionalText,
     memoryBytes: z.number(),
     instanceId: optionalText,
   }),

@@ -9,6 +9,23 @@ export interface Hardware {
   readonly units: number;
   readonly memoryBytes: number;
   readonly costUsdPerUnitHour: number;
+  /** The machine type: processor and runtime; undefined where nobody said. */
+  readonly machine?: string | undefined;
+}
+
+/** What a file may be bound to: a kind of hardware, and perhaps the machine type that made it. */
+export interface Bound {
+  readonly hardware: HardwareKind;
+  readonly machine?: string | undefined;
+}
+
+/** Whether it may run on this: files made for one machine type run on no other. */
+export function runsOn({ kind, machine }: Hardware, bound: Bound): boolean {
+  return kind === bound.hardware && isForMachine(machine, bound.machine);
+}
+
+export function isForMachine(machine: string | undefined, wanted: string | undefined): boolean {
+  return machine === undefined || wanted === undefined || machine === wanted;
 }
 
 /**

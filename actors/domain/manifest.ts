@@ -40,6 +40,8 @@ export interface Validation {
 export interface GenerateRequest {
   readonly precisions?: readonly string[] | undefined;
   readonly optimizations?: readonly string[] | undefined;
+  /** Of a session. Only one is made here; what else is asked for is refused with the reason. */
+  readonly threads?: readonly number[] | undefined;
 }
 
 export interface ModelManifest {

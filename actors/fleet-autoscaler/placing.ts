@@ -32,7 +32,7 @@ export function placeUnplaced(fleet: Fleet, ctx: Context): void {
 }
 
 function placeOne(fleet: Fleet, request: PlaceRequest, ctx: Context): boolean {
-  const { variantId, hardware, memoryBytes, workerId } = request;
+  const { variantId, hardware, machine, memoryBytes, workerId } = request;
   const { workers } = fleetViewOf(fleet, ctx.nowMs);
   const rooms = workers
     .filter((worker) => worker.id !== workerId && canTake(worker.instances, variantId))
@@ -44,7 +44,7 @@ function placeOne(fleet: Fleet, request: PlaceRequest, ctx: Context): boolean {
     }
   }
   const { utilisationSets } = fleet.options.config.rules;
-  const room = placeInstance(rooms, { hardware, memoryBytes, units: 0 }, utilisationSets);
+  const room = placeInstance(rooms, { hardware, machine, memoryBytes, units: 0 }, utilisationSets);
   if (room === undefined) return false;
   place(fleet, variantId, room.id, request, undefined, ctx);
   return true;

@@ -21,6 +21,7 @@ export interface FleetInstance {
   readonly hardware: HardwareKind;
   /** Arrivals in the last second, by what they asked. */
   readonly demand: readonly ClassDemand[];
+  readonly machine?: string | undefined;
 }
 
 /** The hardware wanted of a new worker. */
@@ -87,6 +88,8 @@ export type FleetMessage =
       readonly workerId: WorkerId;
       readonly variantId: VariantId;
       readonly hardware: HardwareKind;
+      /** The machine type that alone may run it. */
+      readonly machine?: string | undefined;
       readonly memoryBytes: number;
       /** The one that is to move; undefined: one more is wanted. */
       readonly instanceId: InstanceId | undefined;

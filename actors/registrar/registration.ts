@@ -10,6 +10,7 @@
  */
 
 import { type Family, type RefusedVariant, withVariant } from '../domain/family.ts';
+import type { ModelManifest } from '../domain/manifest.ts';
 import type { Variant } from '../domain/variant.ts';
 import { badManifest } from './check-manifest.ts';
 import { objectionTo } from './check-variant.ts';
@@ -49,7 +50,7 @@ export function* registrationScript(
     sourceDigest: read.sourceDigest,
     complete: false,
     variants: begun?.variants ?? [],
-    refused: [],
+    refused: begun?.refused ?? [],
   };
   family = withVariant(family, source.variant);
   let nowMs = yield* record(family, 'serving', source.variant.id);
@@ -62,12 +63,25 @@ export function* registrationScript(
     const stage = { done: at + 1, total: read.candidates.length };
     const id = `${manifest.architecture}-${candidate}`;
     if (family.variants.some((variant) => variant.id === id)) continue;
+    if (family.refused.some(({ name }) => name === id)) continue;
     family = yield* maker.tryCandidate(family, candidate, { ...stage, left }, registry);
   }
   family = withoutDominated({ ...family, complete: true }, source.variant.id);
-  family = { ...family, refused: [...read.notPlanned.map(named(family)), ...family.refused] };
+  const notMade = [...threadsNotMade(manifest), ...read.notPlanned].map(named(family));
+  family = { ...family, refused: [...notMade, ...family.refused] };
   nowMs = yield* record(family, 'recording');
   return { family, changed: true, servingMs };
+}
+
+/** Told, so that nobody waits for them. */
+function threadsNotMade({ generate }: ModelManifest): RefusedVariant[] {
+  const asked = (generate?.threads ?? []).filter((threads) => threads !== 1);
+  return asked.map((threads) => ({
+    name: `${threads}-threads`,
+    reason:
+      'threads are a setting of instances and not a variant, and every instance runs on one ' +
+      'thread: more of them are more instances',
+  }));
 }
 
 function named({ architecture }: Family): (refused: RefusedVariant) => RefusedVariant {

@@ -6,6 +6,7 @@
 import type { Terminated } from '../../runtime/actor.ts';
 import { decideAfterFailure } from '../../runtime/supervision.ts';
 import { type Decision, tellDecision } from '../domain/decision.ts';
+import { runsOn } from '../domain/hardware.ts';
 import { type InstanceId, isJudged } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import { instanceSpec } from '../instance/behaviour.ts';
@@ -40,8 +41,9 @@ function obstacleBesidesMemory(
   if (working.instances.size >= options.config.instancesMax) {
     return `worker ${options.id} holds ${String(working.instances.size)} instances, its limit`;
   }
+  if (options.hardware.some((hardware) => runsOn(hardware, variant))) return undefined;
   return options.hardware.some(({ kind }) => kind === variant.hardware)
-    ? undefined
+    ? `variant ${variant.id} is made for ${String(variant.machine)}, not for worker ${options.id}`
     : `worker ${options.id} has no ${variant.hardware}`;
 }
 

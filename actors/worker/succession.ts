@@ -141,6 +141,7 @@ function askElsewhere(
     workerId: id,
     variantId,
     hardware: variant.hardware,
+    machine: variant.machine,
     memoryBytes: variant.profile.memoryBytes,
     instanceId,
   });
@@ -179,9 +180,10 @@ export function reportToFleet(working: Working, ctx: Context): void {
       const demand = loads.get(id)?.demand ?? noDemand;
       const variant = instances.get(id)?.variant;
       if (variant === undefined) return [];
-      const { profile, batchMax, hardware } = variant;
+      const { profile, batchMax, hardware, machine } = variant;
       const unitsUsed = rateQps / Math.max(1e-9, saturationQps(profile, batchMax));
-      return [{ variantId, state, memoryBytes: profile.memoryBytes, unitsUsed, hardware, demand }];
+      const { memoryBytes } = profile;
+      return [{ variantId, state, memoryBytes, unitsUsed, hardware, machine, demand }];
     }),
   });
 }

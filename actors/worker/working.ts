@@ -99,6 +99,8 @@ export interface Working {
   readonly leaving: Map<InstanceId, Variant>;
   /** Its node closes. */
   draining: boolean;
+  /** What of which registry may run here. */
+  runnable: { readonly of: Registry; readonly list: readonly Variant[] } | undefined;
 }
 
 /** The variants that there are; one object until they change. */

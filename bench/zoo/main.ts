@@ -36,6 +36,7 @@ Registers the bundled models, measures what becomes of them, writes the report.
   --data DIR    what is registered stays there; a run goes on where the last ended (.infaas/zoo)
   --out FILE    the report; charts beside it (docs/zoo.md)
   --only WORD   only architectures whose name contains it
+  --as-is       registers nothing: reports what --data holds, unfinished families too
   --anew        forgets what --data holds first
   --json        what was promised and found, as one JSON document
 
@@ -51,6 +52,7 @@ function readOptions() {
         data: { type: 'string', default: join('.infaas', 'zoo') },
         out: { type: 'string', default: join(packageRoot(), 'docs', 'zoo.md') },
         only: { type: 'string', default: '' },
+        'as-is': { type: 'boolean', default: false },
         anew: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -71,7 +73,7 @@ async function main(): Promise<void> {
   const { data, out, only } = options;
   if (options.anew) rmSync(data, { recursive: true, force: true });
   const sources = (await zooSources()).filter(({ architecture }) => architecture.includes(only));
-  await registerAll(sources, data);
+  if (!options['as-is']) await registerAll(sources, data);
   const names = new Set(sources.map(({ architecture }) => architecture));
   const families = (await familiesIn(data)).filter(({ architecture }) => names.has(architecture));
   const findings: ZooFindings = {

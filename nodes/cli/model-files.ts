@@ -6,10 +6,11 @@
 import { createReadStream, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 
-import type { ModelManifest } from '../../actors/domain/manifest.ts';
+import type { Metric, ModelManifest } from '../../actors/domain/manifest.ts';
 import type { FileContent } from '../../client/index.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { readManifest } from '../load-manifests.ts';
+import { metricNamed } from '../manifest-schema.ts';
 import { factsOf } from '../onnx/facts.ts';
 import { readModel } from '../onnx/read-model.ts';
 import { pathWithin } from '../registrar/model-paths.ts';
@@ -21,6 +22,8 @@ export interface RegisterFlags {
   readonly architecture?: string;
   readonly accuracy?: number;
   readonly validation?: string;
+  readonly metric?: Metric['kind'];
+  readonly output?: string;
 }
 
 export interface ModelFiles {
@@ -58,13 +61,18 @@ function filesOfManifest(path: string, flags: RegisterFlags): ModelFiles {
 }
 
 function filesOfFlags(path: string, flags: RegisterFlags): ModelFiles {
-  const { task, dataset, architecture, accuracy, validation } = flags;
+  const { task, dataset, architecture, accuracy, validation, metric, output } = flags;
   if (task === undefined || dataset === undefined || architecture === undefined) {
     const missing = Object.entries({ task, dataset, architecture })
       .filter(([, value]) => value === undefined)
       .map(([name]) => `--${name}`);
     throw new UsageError(`an ONNX file comes with ${missing.join(', ')}`);
   }
+  if (validation === undefined && (metric ?? output) !== undefined) {
+    const flag = metric === undefined ? '--output' : '--metric';
+    throw new UsageError(`${flag} says how --validation is judged: give that too`);
+  }
+  const judged = { ...(metric && { metric: metricNamed(metric) }), ...(output && { output }) };
   const file = basename(path);
   const paths: Record<string, string> = { [file]: path };
   if (validation !== undefined) paths[validationName] = validation;
@@ -72,7 +80,7 @@ function filesOfFlags(path: string, flags: RegisterFlags): ModelFiles {
     manifest: {
       ...{ task, dataset, architecture, file },
       ...(accuracy === undefined ? {} : { accuracy }),
-      ...(validation === undefined ? {} : { validation: { file: validationName } }),
+      ...(validation === undefined ? {} : { validation: { file: validationName, ...judged } }),
     },
     files: contentsOf({ ...paths, ...besideOf(file, dirname(path)) }),
   };

@@ -87,10 +87,12 @@ export interface ModelOptions {
 
 export const defaultDataDir = '.infaas/store';
 
-export function addModelOptions(command: Command): Command {
+/** `alternative`: what else than a manifest may be given. */
+export function addModelOptions(command: Command, alternative = ''): Command {
+  const model = ['register the model of this manifest', alternative].filter(Boolean).join(', ');
   return command
     .option('--zoo', 'register the bundled models')
-    .option('--model <manifest>', 'register this model; may be repeated', collect)
+    .option('--model <manifest>', `${model}; may be repeated`, collect)
     .addOption(
       new Option('--data <dir>', 'where the store is kept')
         .env('INFAAS_DATA')

@@ -32,7 +32,8 @@ import { nodesOf } from '../onnx/walk.ts';
 import { type Candidate, candidateName, precisionKind } from './candidate.ts';
 import { compareOutputs, disagreement, type OutputComparison } from './compare-outputs.ts';
 import type { GeneratorConfig } from './config.ts';
-import { machineType, optimiseFile, runtimeVersion } from './optimise-file.ts';
+import { machineType, runtimeVersion } from './machine-type.ts';
+import { optimiseFile } from './optimise-file.ts';
 import { runModel } from './run-model.ts';
 
 export interface MadeCandidate {

@@ -3,25 +3,10 @@
  * into a process that may die of it.
  */
 
-import { cpus, arch } from 'node:os';
-
-import { env, InferenceSession } from 'onnxruntime-node';
+import { InferenceSession } from 'onnxruntime-node';
 
 import { EngineFailed, messageOf } from '../../runtime/errors.ts';
 import type { OptimisationLevel } from './candidate.ts';
-
-/**
- * The machine type that a file above `extended` is bound to: its layout fits the vectors of this
- * processor, and its operators are private to this version of the runtime.
- */
-export function machineType(): string {
-  const model = cpus()[0]?.model.replaceAll(/\s+/g, ' ').trim() ?? 'unknown processor';
-  return `${arch()}, ${model}, ${runtimeVersion()}`;
-}
-
-export function runtimeVersion(): string {
-  return `onnxruntime ${env.versions.common}`;
-}
 
 /**
  * Writes `source`, optimised at `level` for the CPU provider, to `target`. Tensors go into

@@ -9,6 +9,7 @@ import type { Ref } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
+import { machineType } from '../generator/machine-type.ts';
 import {
   controllerRef,
   fleetRef,
@@ -56,7 +57,10 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
   const { cores, memoryBytes } = slice;
   const units = cores?.length ?? availableParallelism();
   const hardware: readonly Hardware[] = [
-    { kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
+    {
+      ...{ kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: cpuCoreUsdPerHour },
+      machine: machineType(),
+    },
   ];
   const { files, close } = openWorkerFiles(node);
   const onnx = createOnnxEngine({

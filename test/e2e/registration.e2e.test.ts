@@ -77,6 +77,24 @@ describe('a model that is registered while queries go on', function () {
   });
 });
 
+describe('an ONNX file given to `up`', function () {
+  this.timeout(120_000);
+  const stage = new Stage();
+  after(() => stage.end());
+
+  it('serves without a manifest', async () => {
+    const data = ['--data', join(stage.folder(), 'data'), '--port', '0', '--nats', 'embedded'];
+    const given = ['--model', join(digits, 'mlp.onnx'), ...task];
+    const { ready } = await stage.infaas(['up', ...data, ...given], config);
+    const client = await connect(String(ready['url']));
+    await eventually('an answer', async () => {
+      const image = { shape: [1, 1, 28, 28], data: new Float32Array(784) };
+      return (await client.query({ architecture: 'ours', inputs: { image } })).ok;
+    });
+    await client.close();
+  });
+});
+
 describe('a model that is registered through whatever gateway', function () {
   this.timeout(120_000);
   const stage = new Stage();

@@ -42,8 +42,8 @@ export const testWorkerConfig: WorkerConfig = {
   monitor: { windowMs: 1_000, reportMs: 250, rules: defaultStateRules, mailboxMax: 1_000 },
 };
 
-export function cpuOf(memoryBytes: number, units = 2): Hardware[] {
-  return [{ kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: 0.05 }];
+export function cpuOf(memoryBytes: number, units = 2, machine?: string): Hardware[] {
+  return [{ kind: 'cpu', units, memoryBytes, costUsdPerUnitHour: 0.05, machine }];
 }
 
 export class WorkerStage extends Recording<unknown, WorkerMessage> {
@@ -58,7 +58,7 @@ export class WorkerStage extends Recording<unknown, WorkerMessage> {
           id: 'w1',
           node: 'w1',
           epoch: () => 2,
-          hardware: cpuOf(memoryBytes),
+          hardware: cpuOf(memoryBytes, 2, 'this one'),
           engine: engineRef,
           controller: refOf('controller', 1, '/controller'),
           ...sinks,

@@ -177,7 +177,7 @@ function roomFor(
   others: readonly FleetWorker[],
   rooms: readonly Room[],
 ): { readonly room: Room; readonly loaded: boolean } | undefined {
-  const { variantId, hardware, memoryBytes, unitsUsed } = instance;
+  const { variantId, hardware, machine, memoryBytes, unitsUsed } = instance;
   const there = new Set(
     others
       .filter(({ instances }) =>
@@ -188,10 +188,14 @@ function roomFor(
   const { packedMax } = view.rules;
   const loaded = placeInstance(
     rooms.filter(({ id }) => there.has(id)),
-    { hardware, memoryBytes: 0, units: unitsUsed },
+    { hardware, machine, memoryBytes: 0, units: unitsUsed },
     packedMax,
   );
   if (loaded !== undefined) return { room: loaded, loaded: true };
-  const room = placeInstance(rooms, { hardware, memoryBytes, units: unitsUsed }, packedMax);
+  const room = placeInstance(
+    rooms,
+    { hardware, machine, memoryBytes, units: unitsUsed },
+    packedMax,
+  );
   return room === undefined ? undefined : { room, loaded: false };
 }

@@ -10,6 +10,8 @@ import type { StatefulPolicy } from '../stateful.ts';
 export interface PlacedInstance {
   readonly variantId: VariantId;
   readonly hardware: HardwareKind;
+  /** The machine type that alone may run it. */
+  readonly machine?: string | undefined;
   readonly state: InstanceState;
   readonly memoryBytes: number;
   readonly unitsUsed: number;

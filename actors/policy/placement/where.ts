@@ -5,11 +5,13 @@
  */
 
 import type { FleetWorker } from '../fleet/view.ts';
-import type { HardwareKind } from '../../domain/hardware.ts';
+import { type HardwareKind, isForMachine } from '../../domain/hardware.ts';
 import type { WorkerId } from '../../domain/worker.ts';
 
 export interface Need {
   readonly hardware: HardwareKind;
+  /** The machine type that alone may run it. */
+  readonly machine?: string | undefined;
   readonly memoryBytes: number;
   /** Units that it will keep busy. */
   readonly units: number;
@@ -21,6 +23,7 @@ export interface Room {
   unitsUsed: number;
   readonly units: number;
   readonly kind: HardwareKind;
+  readonly machine?: string | undefined;
 }
 
 /** The room of each worker in a kind of hardware. */
@@ -30,6 +33,7 @@ export function roomOf(worker: FleetWorker, kind: HardwareKind): Room | undefine
   return {
     id: worker.id,
     kind,
+    machine: hardware.machine,
     memoryFreeBytes: hardware.memoryBytes - worker.memoryUsedBytes,
     units: hardware.units,
     unitsUsed: worker.utilisation * hardware.units,
@@ -44,7 +48,8 @@ export function placeInstance(
 ): Room | undefined {
   let best: Room | undefined;
   for (const room of rooms) {
-    if (room.kind !== need.hardware || room.memoryFreeBytes < need.memoryBytes) continue;
+    if (room.kind !== need.hardware || !isForMachine(room.machine, need.machine)) continue;
+    if (room.memoryFreeBytes < need.memoryBytes) continue;
     if (room.unitsUsed + need.units > packedMax * room.units) continue;
     const isFuller =
       best === undefined ||

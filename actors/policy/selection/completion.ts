@@ -8,6 +8,7 @@
  */
 
 import type { Random } from '../../../runtime/random.ts';
+import { isForMachine } from '../../domain/hardware.ts';
 import type { FleetView, InstanceView, QueryView, VariantView, WorkerView } from './view.ts';
 
 /** T(b) of a query's own batch; beyond the table in proportion. */
@@ -112,8 +113,10 @@ export function workerForLoad(
   return best;
 }
 
-function hasKind({ kinds }: WorkerView, { hardware }: VariantView): boolean {
-  return kinds === undefined || hardware === undefined || kinds.has(hardware);
+function hasKind(worker: WorkerView, { hardware, machine }: VariantView): boolean {
+  const { kinds } = worker;
+  const isThere = kinds === undefined || hardware === undefined || kinds.has(hardware);
+  return isThere && isForMachine(worker.machine, machine);
 }
 
 function isBetter(worker: WorkerView, best: WorkerView, avoid: string | undefined): boolean {

@@ -13,6 +13,8 @@ export interface WorkerView {
   readonly memoryFreeBytes: number;
   /** The kinds that it has units of; undefined: any. */
   readonly kinds?: ReadonlySet<string> | undefined;
+  /** The type of its machine; undefined: nobody said. */
+  readonly machine?: string | undefined;
   /** Busy share of its units, 0..1, as last reported. */
   readonly utilisation: number;
 }
@@ -38,6 +40,8 @@ export interface VariantView {
   readonly accuracy: number;
   /** The kind of hardware it needs; undefined: any. */
   readonly hardware?: string | undefined;
+  /** The machine type that alone may run it. */
+  readonly machine?: string | undefined;
   /** US dollars a query at batch 1. */
   readonly costUsd: number;
   /** T(b) by batch, up to its largest. */

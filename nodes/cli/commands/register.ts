@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 
 import { type AddCommand, type Cli, examples, printJson } from '../cli.ts';
 import { addConnectionOptions, addJsonOption, chooseSystem } from '../client-options.ts';
+import { addManifestFlags, manifestFlagsOf } from '../manifest-flags.ts';
 import type { RegisterFlags } from '../model-files.ts';
-import { parsePercent } from '../option-values.ts';
 import { startProgress } from '../progress.ts';
 
 interface RegisterOptions extends RegisterFlags {
@@ -23,19 +23,15 @@ export const addRegisterCommand: AddCommand = (program, cli) => {
         'keeps those worth having and says why the others are not.',
     )
     .argument('<file>', 'a manifest (YAML or JSON), or an ONNX file with the options below')
-    .option('--task <task>', 'what it does')
-    .option('--dataset <dataset>', 'the data it was trained for')
-    .option('--architecture <name>', 'what to call it')
-    .option('--accuracy <percent>', 'its accuracy, as stated by you', parsePercent)
-    .option('--validation <file>', 'examples with labels (JSON lines), to measure accuracy on')
     .option('--no-generate', 'only the file as it is')
     .option('--no-profile', 'a quick measurement will do');
+  addManifestFlags(command);
   addJsonOption(addConnectionOptions(command))
     .addHelpText(
       'after',
       examples(
         'infaas register cnn.onnx --task digit-classification --dataset mnist \\',
-        '  --architecture my-cnn --validation held-out.jsonl',
+        '  --architecture my-cnn --validation held-out.jsonl --metric top1',
         'infaas register my-cnn.yaml',
       ),
     )
@@ -53,9 +49,8 @@ async function runRegister(
   const { terminal } = cli;
   const chosen = chooseSystem(command);
   const { modelFilesOf } = await import('../model-files.ts');
-  const { task, dataset, architecture, accuracy, validation, generate, profile } = options;
-  const flags = { task, dataset, architecture, accuracy, validation };
-  const { manifest, files } = modelFilesOf(file, definedOnly(flags));
+  const { generate, profile } = options;
+  const { manifest, files } = modelFilesOf(file, manifestFlagsOf(options));
   const { connectToSystem } = await import('../connection.ts');
   const { progressText, registrationText } = await import('../registration-text.ts');
   const system = await connectToSystem(chosen);
@@ -74,9 +69,4 @@ async function runRegister(
   }
   if (options.json === true) printJson(terminal, { ok: true, ...report });
   else terminal.out(registrationText(report, terminal));
-}
-
-function definedOnly(flags: { readonly [K in keyof RegisterFlags]: RegisterFlags[K] | undefined }) {
-  const given = Object.entries(flags).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as RegisterFlags;
 }

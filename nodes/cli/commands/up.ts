@@ -4,9 +4,12 @@ import { join, relative } from 'node:path';
 
 import { Option } from 'commander';
 
+import { messageOf } from '../../../runtime/errors.ts';
 import { type AddCommand, commandName, examples, printJson } from '../cli.ts';
 import { addJsonOption, defaultUrl } from '../client-options.ts';
 import { UsageError } from '../errors.ts';
+import { addManifestFlags, manifestFlagsOf } from '../manifest-flags.ts';
+import type { RegisterFlags } from '../model-files.ts';
 import { parseBus, parseCount } from '../option-values.ts';
 import {
   addListenOptions,
@@ -24,7 +27,7 @@ import type { Terminal } from '../terminal.ts';
 import { packageRoot } from '../../package-root.ts';
 import type { RunningSystem } from '../../standalone.ts';
 
-interface UpOptions extends ListenOptions, NodeOptions, ModelOptions, SliceOptions {
+interface UpOptions extends ListenOptions, NodeOptions, ModelOptions, SliceOptions, RegisterFlags {
   readonly nats: string;
   readonly workers: number;
   readonly workersMax?: number;
@@ -39,7 +42,8 @@ export const addUpCommand: AddCommand = (program, cli) => {
       'Starts a whole system on this machine: controller, workers and gateways. ' +
         'Stays until Ctrl-C, then answers what is in flight and ends.',
     );
-  addModelOptions(command);
+  addModelOptions(command, 'or an ONNX file with the options below');
+  addManifestFlags(command);
   addListenOptions(command);
   command
     .addOption(
@@ -65,9 +69,19 @@ export const addUpCommand: AddCommand = (program, cli) => {
   addSliceOptions(command);
   addNodeOptions(command);
   addJsonOption(command)
-    .addHelpText('after', examples('infaas up --zoo', 'infaas up --zoo --workers 2 --port 9000'))
+    .addHelpText(
+      'after',
+      examples(
+        'infaas up --zoo',
+        'infaas up --zoo --workers 2 --port 9000',
+        'infaas up --model cnn.onnx --task digit-classification --dataset mnist \\',
+        '  --architecture my-cnn',
+      ),
+    )
     .action(async (options: UpOptions) => {
       refuseProcessesWithoutNats(options);
+      const { registerGiven, sortModels } = await import('../given-models.ts');
+      const given = sortModels(options.model ?? [], manifestFlagsOf(options));
       const listening = await listeningOf(options, cli.terminal.environment);
       await stay(cli, {
         what: 'system',
@@ -75,7 +89,7 @@ export const addUpCommand: AddCommand = (program, cli) => {
           const { startSystem } = await import('../../standalone.ts');
           return startSystem({
             ...listening,
-            ...{ zoo: options.zoo === true, models: options.model ?? [] },
+            ...{ zoo: options.zoo === true, models: given.readyMade },
             ...{ nats: options.nats, workers: options.workers, dataDir: options.data },
             workersMax: options.workersMax,
             ...{ cores: options.cores, memory: options.memory },
@@ -84,7 +98,10 @@ export const addUpCommand: AddCommand = (program, cli) => {
         },
         started: (system) => {
           if (options.json === true) printJson(cli.terminal, summaryOf(system));
-          else printStarted(cli.terminal, system);
+          else printStarted(cli.terminal, system, given.toRegister.length > 0);
+          void registerGiven(cli, given, system.url, listening.token).catch((error: unknown) => {
+            cli.terminal.err(messageOf(error));
+          });
         },
       });
     });
@@ -113,14 +130,14 @@ function summaryOf(system: RunningSystem): object {
   };
 }
 
-function printStarted(terminal: Terminal, system: RunningSystem): void {
+function printStarted(terminal: Terminal, system: RunningSystem, more: boolean): void {
   terminal.out(
     [
       `infaas is up; ${String(system.variants)} variants given; bus: ${system.busDescription}`,
       `  WebSocket  ${system.url}/v1/ws`,
       `  HTTP       ${system.httpUrl}`,
       ...(system.natsUrl === undefined ? [] : [`  NATS       ${system.natsUrl}`]),
-      ...nextLines(terminal, system),
+      ...(more ? [] : nextLines(terminal, system)),
       'Ctrl-C stops it.',
     ].join('\n'),
   );

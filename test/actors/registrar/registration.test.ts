@@ -32,10 +32,10 @@ class Stage extends Recording<unknown, RegistrarMessage> {
     this.send({ type: 'registrar.registry-changed', revision: 1, families }).forget();
   }
 
-  register(architecture = 'ours', principal: Principal = localPrincipal): this {
+  register(architecture = 'ours', principal: Principal = localPrincipal, more = {}): this {
     return this.send({
       ...{ type: 'registrar.register-family', requestId: 'r', principal, uploadId: 'upload' },
-      ...{ manifest: { ...manifest, architecture }, replyTo: asker },
+      ...{ manifest: { ...manifest, architecture, ...more }, replyTo: asker },
       options: { generate: true, profile: true },
     });
   }
@@ -141,6 +141,35 @@ describe('a registration', () => {
     other.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
     other.step('keep', { path: '/m', sha256: 'xyz', bytes: 100 });
     expect(other.stored()).to.include({ version: 4, sourceDigest: 'xyz' });
+  });
+
+  it('says of threads that none are made, and why', () => {
+    const generate = { threads: [1, 2] };
+    const stage = new Stage().register('ours', localPrincipal, { generate }).first();
+    stage.stored();
+    stage.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
+    const [refused, ...others] = stage.stored().refused;
+    expect(refused?.name).to.equal('ours-2-threads');
+    expect(refused?.reason).to.match(/every instance runs on one thread/);
+    expect(others).to.deep.equal([]);
+  });
+
+  it('goes on where it was interrupted: neither makes nor judges anything twice', () => {
+    const ours = { architecture: 'ours', task: 't', dataset: 'd' };
+    const made = ['ours-fp32', 'ours-int8-static'].map((id) => variantOf(id, ours));
+    const families = gatherFamilies([], made).map((family) => {
+      const refused = [{ name: 'ours-fp32-all', reason: 'dominated' }];
+      return { ...family, sourceDigest: 'abc', complete: false, refused };
+    });
+    const stage = new Stage(families).register();
+    stage.first(['int8-static', 'fp32-all', 'int4-weights']);
+    stage.stored();
+    stage.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
+    stage.step('make', { error: 'it has no Gemm, MatMul' });
+    expect(stage.stored().refused.map(({ name }) => name)).to.deep.equal([
+      'ours-fp32-all',
+      'ours-int4-weights',
+    ]);
   });
 
   it('is refused to whoever may not, while another is under way, and over the limit', () => {

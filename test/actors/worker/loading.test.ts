@@ -43,6 +43,15 @@ describe('what a worker loads', () => {
     expect(outcomesOf(stage)).to.deep.equal(['q unavailable refused']);
   });
 
+  it('is nothing that was made for another type of machine', () => {
+    const stage = new WorkerStage();
+    const [ours, other] = [{ machine: 'this one' }, { machine: 'another' }];
+    stage.knows(variantOf('ours', ours), variantOf('theirs', other));
+    stage.send(runQuery('q', { variantId: 'theirs' }), load('ours'));
+    expect(stage.loads).to.deep.equal(['ours-1']);
+    expect(outcomesOf(stage)).to.deep.equal(['q unavailable refused']);
+  });
+
   it('never takes more memory than it owns', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 5 });
     const step = fc.record({
