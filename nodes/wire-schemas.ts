@@ -8,88 +8,23 @@ import { z } from 'zod';
 
 import type { BodyDecoders } from '../runtime/remote-inbound.ts';
 import { FrameRejected } from '../runtime/errors.ts';
-import { datatypes } from '../runtime/wire/tensors.ts';
-import { decisionKinds } from '../actors/domain/decision.ts';
-import type { ModelManifest } from '../actors/domain/manifest.ts';
-import { outcomeCodes } from '../actors/domain/outcome.ts';
-import { accuracyKinds } from '../actors/domain/variant.ts';
-import { parseManifest } from './manifest-schema.ts';
-import { profileSchema } from './profile-schema.ts';
+import { controlSchemas } from './control-schemas.ts';
+import {
+  absent,
+  bytes,
+  datatype,
+  error,
+  hardwareKind,
+  names,
+  optionalText,
+  ref,
+  variantSchema,
+} from './shared-schemas.ts';
 
-const ref = z.object({ node: z.string(), epoch: z.number(), path: z.string() });
-const bytes = z.instanceof(Uint8Array);
-const datatype = z.enum(datatypes);
-const optionalText = z.string().nullish().transform(absent);
 const tensor = z.object({ datatype, shape: z.array(z.number()), data: bytes });
 const tensors = z.record(z.string(), tensor);
-const names = z.array(z.string()).nullish().transform(absent);
 /** Infinity is a budget without a bound, which `z.number()` would refuse. */
 const budgetMs = z.custom<number>((value) => typeof value === 'number' && !Number.isNaN(value));
-
-/** msgpack has no undefined: what was absent arrives as nil. */
-function absent<T>(value: T | null | undefined): T | undefined {
-  return value ?? undefined;
-}
-
-const tensorSpec = z.object({
-  datatype,
-  shape: z.array(z.union([z.number(), z.string()])),
-  shared: z.boolean().nullish().transform(absent),
-  state: optionalText,
-});
-
-export const signatureSchema = z.object({
-  inputs: z.record(z.string(), tensorSpec),
-  outputs: z.record(z.string(), tensorSpec),
-});
-
-const textMap = z.record(z.string(), z.string()).nullish().transform(absent);
-
-export const adapterSchema = z.object({
-  inputs: textMap,
-  outputs: textMap,
-  tail: z.record(z.string(), z.int().positive()).nullish().transform(absent),
-  drop: names,
-});
-
-const hardwareKind = z.enum(['cpu', 'cuda', 'webgpu', 'inferentia']);
-
-export const variantSchema = z.object({
-  id: z.string(),
-  architecture: z.string(),
-  task: z.string(),
-  dataset: z.string(),
-  precision: z.string(),
-  file: z.object({
-    path: z.string(),
-    sha256: z.string(),
-    bytes: z.number(),
-    beside: z
-      .array(z.object({ name: z.string(), sha256: z.string(), bytes: z.number() }))
-      .nullish()
-      .transform(absent),
-  }),
-  accuracy: z.number(),
-  accuracyKind: z.enum(accuracyKinds),
-  accuracyReference: optionalText,
-  signature: signatureSchema,
-  adapter: adapterSchema,
-  batchMax: z.int().positive(),
-  hardware: hardwareKind,
-  profile: profileSchema,
-  version: z.number().nullish().transform(absent),
-  machine: optionalText,
-  stale: optionalText,
-});
-
-export const familySchema = z.object({
-  architecture: z.string(),
-  version: z.number(),
-  sourceDigest: optionalText,
-  complete: z.boolean(),
-  variants: z.array(variantSchema),
-  refused: z.array(z.object({ name: z.string(), reason: z.string() })),
-});
 
 const instanceState = z.enum([
   'loading',
@@ -202,13 +137,6 @@ const fleetSchemas = [
   }),
 ] as const;
 
-const error = z.object({
-  code: z.enum(outcomeCodes),
-  message: z.string(),
-  retryable: z.boolean(),
-  details: z.record(z.string(), z.unknown()),
-});
-
 const outcome = z.discriminatedUnion('ok', [
   z.object({
     ok: z.literal(true),
@@ -230,135 +158,8 @@ function registryChanged<T extends string>(type: T) {
   });
 }
 
-const principal = z.object({
-  name: z.string(),
-  tenant: z.string(),
-  mayRegister: z.boolean().nullish().transform(absent),
-});
-
-/** Read again as strictly as when it came in. */
-const manifest = z.unknown().transform((written, context): ModelManifest => {
-  const parsed = parseManifest(written);
-  if (parsed.ok) return parsed.manifest;
-  context.addIssue({ code: 'custom', message: parsed.problem });
-  return z.NEVER;
-});
-
-const asked = { requestId: z.string(), principal, replyTo: ref };
-const told = { requestId: z.string() };
-
-/** Between gateways and the registrar's node. */
-const registrationSchemas = [
-  z.object({
-    type: z.literal('uploads.write-chunk'),
-    ...asked,
-    uploadId: z.string(),
-    file: z.string(),
-    offset: z.int().min(0),
-    data: bytes,
-  }),
-  z.object({
-    type: z.literal('registrar.register-family'),
-    ...asked,
-    uploadId: z.string(),
-    manifest,
-    options: z.object({ generate: z.boolean(), profile: z.boolean() }),
-  }),
-  z.object({
-    type: z.literal('registrar.unregister-family'),
-    ...asked,
-    architecture: z.string(),
-    variant: optionalText,
-  }),
-  z.object({
-    type: z.literal('registrar.drift-seen'),
-    workerId: z.string(),
-    everyMs: z.number().positive(),
-    drifts: z.array(
-      z.object({ variantId: z.string(), ratio: z.number().positive(), stale: z.boolean() }),
-    ),
-  }),
-  z.object({ type: z.literal('gateway.chunk-written'), ...told, bytes: z.number() }),
-  z.object({
-    type: z.literal('gateway.registration-progressed'),
-    ...told,
-    progress: z.object({
-      stage: z.string(),
-      variant: optionalText,
-      done: z.number(),
-      total: z.number(),
-    }),
-  }),
-  // Our own node wrote these for clients to read: plain data that nothing here acts on.
-  z.object({ type: z.literal('gateway.family-registered'), ...told, report: z.looseObject({}) }),
-  z.object({ type: z.literal('gateway.family-unregistered'), ...told, report: z.looseObject({}) }),
-  z.object({ type: z.literal('gateway.registration-refused'), ...told, error }),
-] as const;
-
-const jobAsked = z.object({
-  selector: z.discriminatedUnion('by', [
-    z.object({ by: z.literal('task'), task: z.string(), dataset: optionalText }),
-    z.object({ by: z.literal('architecture'), architecture: z.string() }),
-    z.object({ by: z.literal('variant'), variant: z.string() }),
-  ]),
-  slo: z.object({
-    accuracyMin: z.number().nullish().transform(absent),
-    costUsdMax: z.number().nullish().transform(absent),
-  }),
-  outputs: names,
-  input: z.string(),
-  output: z.string(),
-});
-
-/** As the store holds it. */
-export const jobRecordSchema = z.object({
-  id: z.string(),
-  tenant: z.string(),
-  asked: jobAsked,
-  items: z.number(),
-  fingerprint: z.string(),
-  state: z.enum(['open', 'done', 'cancelled', 'failed']),
-  why: optionalText,
-  written: z.number().nullish().transform(absent),
-  failed: z.number().nullish().transform(absent),
-});
-
-const decision = z.object({
-  kind: z.enum(decisionKinds),
-  by: z.string(),
-  atMs: z.number(),
-  subject: z.string(),
-  chosen: z.string(),
-  why: z.string(),
-  seen: z.record(z.string(), z.union([z.number(), z.string()])),
-  rejected: z.array(z.object({ what: z.string(), why: z.string() })),
-});
-
-/** From workers, and from the records beside the controller, to those of gateway nodes. */
-const recordsSchemas = [
-  z.object({ type: z.literal('decisions.decision-made'), decision }),
-  z.object({ type: z.literal('records.decision-relayed'), decision }),
-  z.object({ type: z.literal('records.attach-peer'), peer: ref }),
-] as const;
-
-/** Between gateways and the offline jobs beside the controller. */
-const offlineSchemas = [
-  z.object({ type: z.literal('offline.submit-job'), ...asked, asked: jobAsked }),
-  z.object({ type: z.literal('offline.describe-jobs'), ...asked, jobId: optionalText }),
-  z.object({ type: z.literal('offline.cancel-job'), ...asked, jobId: z.string() }),
-  // As with registrations, plain data that clients read.
-  z.object({
-    type: z.literal('gateway.jobs-described'),
-    ...told,
-    jobs: z.array(z.looseObject({})),
-  }),
-  z.object({ type: z.literal('gateway.job-refused'), ...told, error }),
-] as const;
-
 const schemas = [
-  ...registrationSchemas,
-  ...offlineSchemas,
-  ...recordsSchemas,
+  ...controlSchemas,
   z.object({
     type: z.literal('controller.join-node'),
     requestId: z.string(),

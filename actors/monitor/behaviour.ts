@@ -23,41 +23,32 @@ import {
   isSameRequirement,
   type Requirement,
 } from '../domain/demand.ts';
-import type { VariantId } from '../domain/variant.ts';
-import type { InstanceLoad, InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
+import type { InstanceLoad, InstanceReport, WorkerReport } from '../domain/worker.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
-import {
-  defaultDriftRule,
-  type DriftRule,
-  type DriftState,
-  noDrift,
-  observeDrift,
-} from '../policy/profiling/drift.ts';
-import type { VariantDrift } from '../policy/profiling/stale.ts';
-import type { DriftSeen } from '../registrar/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
+import {
+  type DriftConfig,
+  type DriftOptions,
+  type DriftWatch,
+  medianOf,
+  newDriftWatch,
+  tellDrift,
+  watchDrift,
+} from './drift-watch.ts';
 import type { InstanceObserved, MonitorMessage } from './protocol.ts';
 
-export interface MonitorConfig {
+export interface MonitorConfig extends DriftConfig {
   readonly windowMs: number;
   readonly reportMs: number;
   readonly rules: StateRules;
   readonly mailboxMax: number;
-  readonly drift?: DriftRule;
-  /** How often the registrar is told of drift. */
-  readonly driftTellMs?: number;
 }
 
-const defaultDriftTellMs = 10_000;
-
-export interface MonitorOptions {
-  readonly workerId: WorkerId;
+export interface MonitorOptions extends DriftOptions {
   readonly hardware: readonly Hardware[];
   /** Memory the worker needs before anything is loaded, bytes. */
   readonly baseMemoryBytes: number;
   readonly worker: Ref<WorkerMessage>;
-  /** Who has stale profiles measured anew; undefined: nobody. */
-  readonly registrar?: Ref<DriftSeen> | undefined;
   readonly instanceRef: (path: string) => Ref<InstanceMessage>;
   readonly config: MonitorConfig;
 }
@@ -86,9 +77,7 @@ interface Monitoring {
   utilisation: number;
   onlineUtilisation: number;
   windowStartMs: number;
-  /** By variant, over all of its instances here. */
-  readonly drifting: Map<VariantId, { ratios: number[]; drift: DriftState }>;
-  driftToldMs: number;
+  readonly drift: DriftWatch;
 }
 
 export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, MonitorMessage> {
@@ -105,8 +94,7 @@ export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, Moni
         utilisation: 0,
         onlineUtilisation: 0,
         windowStartMs: ctx.nowMs,
-        drifting: new Map(),
-        driftToldMs: ctx.nowMs,
+        drift: newDriftWatch(ctx.nowMs),
       };
     },
     behaviour: monitorBehaviour,
@@ -177,7 +165,8 @@ function observe(
 }
 
 function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
-  const { config, hardware, instanceRef } = monitoring.options;
+  const { options, drift } = monitoring;
+  const { config, hardware, instanceRef } = options;
   const elapsedMs = Math.max(1, ctx.nowMs - monitoring.windowStartMs);
   const availableMs = elapsedMs * Math.max(1, unitsOf(hardware));
   monitoring.utilisation = Math.min(1, monitoring.busyMs / availableMs);
@@ -203,7 +192,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
       },
       config.rules,
     );
-    watchDrift(monitoring, watched, ctx);
+    watchDrift(drift, options, watched.last.variantId, watched.ratios, ctx.nowMs);
     watched.finished = 0;
     watched.ratios = [];
     watched.arrivals = [];
@@ -220,7 +209,8 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
       changed = true;
     }
   }
-  tellDrift(monitoring, ctx);
+  const running = new Set([...monitoring.watched.values()].map(({ last }) => last.variantId));
+  tellDrift(drift, options, running, ctx);
   if (changed) report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
 }
@@ -240,41 +230,6 @@ function onlineUtilisation(monitoring: Monitoring, nowMs: number): number {
   const availableMs = sinceMs * Math.max(1, unitsOf(options.hardware));
   const since = Math.min(1, (busyMs - offlineMs) / availableMs);
   return Math.max(monitoring.onlineUtilisation, since);
-}
-
-/** Few batches a window say as much as many, only later. */
-function watchDrift(
-  { drifting, options }: Monitoring,
-  { last, ratios }: Watched,
-  ctx: ActorContext<MonitorMessage>,
-): void {
-  if (ratios.length === 0 || options.registrar === undefined) return;
-  const rule = options.config.drift ?? defaultDriftRule;
-  const known = drifting.get(last.variantId) ?? { ratios: [], drift: noDrift };
-  drifting.set(last.variantId, known);
-  known.ratios.push(...ratios);
-  if (known.ratios.length < rule.batchesMin) return;
-  const seen = { nowMs: ctx.nowMs, batches: known.ratios.length, ratio: medianOf(known.ratios) };
-  known.drift = observeDrift(known.drift, seen, rule);
-  known.ratios = [];
-}
-
-function tellDrift(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
-  const { options, drifting, watched } = monitoring;
-  const { registrar, config, workerId } = options;
-  const everyMs = config.driftTellMs ?? defaultDriftTellMs;
-  if (registrar === undefined || ctx.nowMs - monitoring.driftToldMs < everyMs) return;
-  monitoring.driftToldMs = ctx.nowMs;
-  const running = new Set([...watched.values()].map(({ last }) => last.variantId));
-  const drifts: VariantDrift[] = [];
-  for (const [variantId, { drift }] of drifting) {
-    if (!running.has(variantId)) drifting.delete(variantId);
-    else if (drift.observations > 0) {
-      drifts.push({ variantId, ratio: drift.ratio, stale: drift.stale });
-    }
-  }
-  if (drifts.length === 0) return;
-  ctx.tell(registrar, { type: 'registrar.drift-seen', workerId, everyMs, drifts });
 }
 
 /** For so long a requirement counts for what may replace the instance. */
@@ -307,11 +262,6 @@ function slowdownAfter({ ratios, slowdown }: Watched): number {
 /** It worked on since it said so; at the pace observed, that took this much off the profile's. */
 function backlogNow({ last, lastAtMs, slowdown }: Watched, nowMs: number): number {
   return Math.max(0, last.backlogMs - (nowMs - lastAtMs) / slowdown);
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 1;
 }
 
 function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {

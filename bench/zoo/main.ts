@@ -23,7 +23,7 @@ import { loadConfig } from '../../nodes/load-config.ts';
 import { packageRoot } from '../../nodes/package-root.ts';
 import { startSystem } from '../../nodes/standalone.ts';
 import { openMetadataStore } from '../../nodes/stores/open-metadata-store.ts';
-import { familySchema } from '../../nodes/wire-schemas.ts';
+import { familySchema } from '../../nodes/shared-schemas.ts';
 import { silentLogger } from '../../runtime/log.ts';
 import { compareWithDefaults, type Speedup } from './against-defaults.ts';
 import { equalAccuracy, promisesOf, sourceOf, type ZooFindings, zooMarkdown } from './report.ts';

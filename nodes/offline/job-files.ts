@@ -16,7 +16,7 @@ import { assert } from '../../runtime/assert.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { MetadataStore } from '../stores/metadata-store.ts';
-import { jobRecordSchema } from '../wire-schemas.ts';
+import { jobRecordSchema } from '../shared-schemas.ts';
 import type { OfflineSettings } from './config.ts';
 import { findInputs, readItems } from './read-items.ts';
 import { claimResults, ResultsFile } from './results-file.ts';

@@ -19,7 +19,7 @@ import { messageOf, StoreFailed } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { EpochRecord } from '../../runtime/membership.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
-import { familySchema, variantSchema } from '../wire-schemas.ts';
+import { familySchema, variantSchema } from '../shared-schemas.ts';
 import type { MetadataStore, StoreChange, WriteOutcome } from './metadata-store.ts';
 
 export interface ControlStore {
