@@ -11,9 +11,11 @@ import type { RunQuery } from '../worker/protocol.ts';
 export interface Waiting {
   readonly query: RunQuery;
   readonly arrivedMs: number;
-  /** Orders the queue: the SLO's deadline while it can be met, then ever nearer the hard bound. */
+  /** Orders the queue: the SLO’s deadline while it can be met, then half-way, then the hard bound. */
   dueMs: number;
   readonly hardDueMs: number;
+  /** Its SLO can no longer be met. */
+  movedBack: boolean;
   readonly size: number;
 }
 
@@ -27,6 +29,7 @@ export function waitingOf(query: RunQuery, nowMs: number): Waiting {
       ? Infinity
       : Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
     hardDueMs,
+    movedBack: false,
     size: query.batch,
   };
 }
@@ -70,7 +73,10 @@ export function settleLate(
       dropped.push(head);
     } else if (head.dueMs < head.hardDueMs) {
       const halfMs = nowMs + (head.hardDueMs - nowMs) / 2;
-      head.dueMs = halfMs < nowMs + alone(head.size) ? head.hardDueMs : halfMs;
+      const isFirst = !head.movedBack && halfMs >= nowMs + alone(head.size);
+      // Once: moved by half again and again, what waits for company would never start.
+      head.movedBack = true;
+      head.dueMs = isFirst ? halfMs : head.hardDueMs;
       insertByDue(queue, head);
     } else {
       // Its hard bound is near: it may still make it, and nothing is gained by waiting.
