@@ -23,7 +23,11 @@ import {
 } from './serving.ts';
 
 export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
-  if (serving.running !== undefined || serving.state === 'loading') return;
+  if (serving.running !== undefined) return;
+  if (serving.state === 'loading') {
+    dropWhileLoading(serving, ctx);
+    return;
+  }
   const suspect = serving.suspects.shift();
   if (suspect !== undefined) {
     run(serving, [suspect], ctx);
@@ -53,6 +57,17 @@ function slowed(serving: Serving): Float64Array {
     serving.slowed = { slowdown, latencyMs: serving.latencyMs.map((ms) => ms * slowdown) };
   }
   return serving.slowed.latencyMs;
+}
+
+/**
+ * A load may take long, or hang, and who asked may be gone without a word: what waits for it is
+ * given up at its bound like any other.
+ */
+function dropWhileLoading(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
+  dropLate(serving, ctx);
+  const head = serving.queue[0];
+  if (head === undefined) return;
+  ctx.after(Math.max(1, head.dueMs - ctx.nowMs), 'wait', { type: 'instance.wait-over' });
 }
 
 function dropLate(serving: Serving, ctx: ActorContext<InstanceMessage>): void {

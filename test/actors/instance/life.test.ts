@@ -23,6 +23,15 @@ describe('an instance that loads', () => {
     expect(stage.finishBatch()).to.deep.equal(['q1 ok']);
   });
 
+  it('gives up at its bound what waits, for the load may hang and its gateway be gone', () => {
+    const stage = new InstanceStage();
+    stage.send(runQuery('short', { budgetMs: 50 }), runQuery('long')).advance(49);
+    expect(outcomesOf(stage)).to.deep.equal([]);
+    stage.advance(2);
+    expect(outcomesOf(stage)).to.deep.equal(['short deadline_exceeded']);
+    expect(stage.load().finishBatch()).to.include('long ok');
+  });
+
   it('answers all that waited when the load fails, and then fails itself', () => {
     const stage = new InstanceStage();
     stage.send(runQuery('q1'), runQuery('q2'));
