@@ -11,7 +11,7 @@ import type { RunQuery } from '../worker/protocol.ts';
 export interface Waiting {
   readonly query: RunQuery;
   readonly arrivedMs: number;
-  /** Orders the queue: the SLO’s deadline while it can be met, then half-way, then the hard bound. */
+  /** Orders the queue: the SLO’s deadline while it can be met, then half-way, then the bound. */
   dueMs: number;
   readonly hardDueMs: number;
   /** Its SLO can no longer be met. */
