@@ -66,7 +66,8 @@ function slowed(serving: Serving): Float64Array {
 function dropWhileLoading(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
   dropLate(serving, ctx);
   const head = serving.queue[0];
-  if (head === undefined) return;
+  // Offline work, behind all else, is never due.
+  if (head === undefined || head.dueMs === Infinity) return;
   ctx.after(Math.max(1, head.dueMs - ctx.nowMs), 'wait', { type: 'instance.wait-over' });
 }
 

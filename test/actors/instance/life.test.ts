@@ -4,6 +4,7 @@
 
 import { expect } from 'chai';
 
+import { offlinePriority } from '../../../actors/domain/offline-job.ts';
 import type { InstanceMessage } from '../../../actors/instance/protocol.ts';
 import { waitingOf } from '../../../actors/instance/queue.ts';
 import { refOf } from '../../../runtime/actor.ts';
@@ -30,6 +31,13 @@ describe('an instance that loads', () => {
     stage.advance(2);
     expect(outcomesOf(stage)).to.deep.equal(['short deadline_exceeded']);
     expect(stage.load().finishBatch()).to.include('long ok');
+  });
+
+  it('keeps offline work, which is never due, until it is loaded', () => {
+    const stage = new InstanceStage();
+    stage.send(runQuery('offline', { priority: offlinePriority })).advance(60_000);
+    expect(outcomesOf(stage)).to.deep.equal([]);
+    expect(stage.load().finishBatch()).to.deep.equal(['offline ok']);
   });
 
   it('answers all that waited when the load fails, and then fails itself', () => {
