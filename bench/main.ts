@@ -207,7 +207,8 @@ const measurements: readonly Measurement[] = [
           'throughput that recording decisions takes',
           `${percent(kept)} kept, ${percent(streamed)} with a subscriber to every selection`,
           '<= 5 % kept',
-          kept <= 0.05,
+          // A recording that gained throughput is a disturbed run.
+          Math.abs(kept) <= 0.05,
           { ...cost },
         ),
       ];

@@ -16,7 +16,7 @@ import type { SolveLimits } from '../planner/solve.ts';
 import type { SolveReply, SolveRequest } from '../planner/thread.ts';
 
 export interface PlannerOptions {
-  readonly host: Pick<ActorHost, 'port' | 'tell'>;
+  readonly host: Pick<ActorHost, 'port' | 'closePort' | 'tell'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: SolveLimits;
@@ -41,6 +41,7 @@ export class Planner {
 
   /** Nothing is solved any more; resolves when the thread has ended. */
   async close(): Promise<void> {
+    if (!this.#closed) this.#options.host.closePort(this.port);
     this.#closed = true;
     this.#waiting.clear();
     await this.#thread?.terminate();

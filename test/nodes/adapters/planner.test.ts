@@ -170,5 +170,7 @@ describe('the planner port', function () {
     expect(solved.size).to.equal(0);
     expect(warnings).to.deep.equal([]);
     expect(threads).to.have.length(1);
+    // Nor does it keep its port’s name.
+    start();
   });
 });
