@@ -98,8 +98,21 @@ export function latencyTable(profile: Profile, batchMax: number): Float64Array {
   return table;
 }
 
-/** Saturation throughput in queries per second: the best b × 1000 / T(b). */
+const saturations = new WeakMap<Profile, { readonly batchMax: number; readonly qps: number }>();
+
+/**
+ * Saturation throughput in queries per second: the best b × 1000 / T(b). Kept with the profile,
+ * for scaling asks it of every candidate each second.
+ */
 export function saturationQps(profile: Profile, batchMax: number): number {
+  const known = saturations.get(profile);
+  if (known?.batchMax === batchMax) return known.qps;
+  const qps = findSaturationQps(profile, batchMax);
+  saturations.set(profile, { batchMax, qps });
+  return qps;
+}
+
+function findSaturationQps(profile: Profile, batchMax: number): number {
   let best = 0;
   for (let batch = 1; batch <= batchMax; batch += 1) {
     const ms = predictBatchMs(profile, batch);

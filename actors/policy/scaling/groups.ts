@@ -3,7 +3,7 @@
 import { type ClassDemand, meets } from '../../domain/demand.ts';
 import type { Hardware } from '../../domain/hardware.ts';
 import { saturationQps } from '../../domain/profile.ts';
-import type { Variant } from '../../domain/variant.ts';
+import type { Variant, VariantId } from '../../domain/variant.ts';
 import type { ScaleAction, ScalingInstance, ScalingView } from './view.ts';
 
 export interface Group {
@@ -27,13 +27,19 @@ export function groupsOf(
   view: ScalingView,
   loadOf: (variantId: string, observedQps: number) => number,
 ): readonly Group[] {
+  const { byId } = registryOf(view.variants);
+  const serving = new Map<VariantId, ScalingInstance[]>();
+  for (const instance of view.instances) {
+    if (!servesOrWill(instance.state)) continue;
+    const alike = serving.get(instance.variantId);
+    if (alike === undefined) serving.set(instance.variantId, [instance]);
+    else alike.push(instance);
+  }
   const groups: Group[] = [];
-  for (const variant of [...view.variants].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const hardware = view.hardware.find(({ kind }) => kind === variant.hardware);
-    const instances = view.instances.filter(
-      ({ variantId, state }) => variantId === variant.id && servesOrWill(state),
-    );
-    if (hardware === undefined || instances.length === 0) continue;
+  for (const [id, instances] of [...serving].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const variant = byId.get(id);
+    const hardware = view.hardware.find(({ kind }) => kind === variant?.hardware);
+    if (variant === undefined || hardware === undefined) continue;
     const demand = instances.flatMap((instance) => instance.demand);
     const observedQps = demand.reduce((sum, { rateQps }) => sum + rateQps, 0);
     const each = saturationQps(variant.profile, variant.batchMax);
@@ -56,6 +62,41 @@ export function groupsOf(
     });
   }
   return groups;
+}
+
+interface Registry {
+  readonly byId: ReadonlyMap<VariantId, Variant>;
+  /** By what they are asked for; only those of one may stand in for each other. */
+  readonly byUse: ReadonlyMap<string, readonly Variant[]>;
+}
+
+const registries = new WeakMap<readonly Variant[], Registry>();
+
+/** Found once a registry, which changes far less often than a pass looks at it. */
+function registryOf(variants: readonly Variant[]): Registry {
+  const known = registries.get(variants);
+  if (known !== undefined) return known;
+  const byId = new Map<VariantId, Variant>();
+  const byUse = new Map<string, Variant[]>();
+  for (const variant of variants) {
+    byId.set(variant.id, variant);
+    const alike = byUse.get(useOf(variant));
+    if (alike === undefined) byUse.set(useOf(variant), [variant]);
+    else alike.push(variant);
+  }
+  const found = { byId, byUse };
+  registries.set(variants, found);
+  return found;
+}
+
+function useOf({ task, dataset }: Variant): string {
+  return `${task}\n${dataset}`;
+}
+
+/** Other variants of the registry for the same task and dataset, in its order. */
+export function othersLike(variant: Variant, variants: readonly Variant[]): readonly Variant[] {
+  const alike = registryOf(variants).byUse.get(useOf(variant)) ?? [];
+  return alike.filter((other) => other.id !== variant.id);
 }
 
 function servesOrWill(state: ScalingInstance['state']): boolean {

@@ -17,6 +17,7 @@ import {
   type Group,
   groupsOf,
   occupancyUsdPerHour,
+  othersLike,
   servesAll,
   unitsLeftFor,
 } from './groups.ts';
@@ -81,13 +82,17 @@ export function decideByHeadroom(
   return [decisions, { slots, askedUntilMs }];
 }
 
+/** More of the variant, or `to` in its place. */
 interface Option {
-  readonly what: string;
-  readonly actions: readonly ScaleAction[];
+  readonly to: Variant;
+  readonly count: number;
   readonly costUsdPerHour: number;
   /** Why it cannot be had here. */
   readonly obstacle: string | undefined;
 }
+
+/** A record names the nearest of what was rejected, not the whole registry. */
+const rejectedMax = 8;
 
 function scaleUp(
   view: ScalingView,
@@ -95,30 +100,64 @@ function scaleUp(
   groups: readonly Group[],
   asked: boolean,
 ): ScaleDecision | undefined {
-  const options = [
-    replicate(view, group, groups),
-    ...view.variants.flatMap((variant) => upgrade(view, group, groups, variant) ?? []),
-  ].sort((a, b) => a.costUsdPerHour - b.costUsdPerHour || (a.what < b.what ? -1 : 1));
-  const best = options.find(({ obstacle }) => obstacle === undefined);
+  const { variant } = group;
+  const options = [replicate(view, group, groups), ...upgrades(view, group, groups)];
+  const [best] = cheapest(
+    options.filter(({ obstacle }) => obstacle === undefined),
+    1,
+  );
   if (best === undefined && asked) return undefined;
   const elsewhere = {
     do: 'place-elsewhere',
-    variantId: group.variant.id,
+    variantId: variant.id,
     instanceId: undefined,
   } as const;
   return {
-    subject: group.variant.id,
-    actions: best?.actions ?? [elsewhere],
-    chosen: best?.what ?? `place ${group.variant.id} on another worker`,
+    subject: variant.id,
+    actions: best === undefined ? [elsewhere] : actionsOf(view, group, best),
+    chosen: best === undefined ? `place ${variant.id} on another worker` : whatIs(best, group),
     why: `headroom ${headroomOf(group).toFixed(2)} is below ${String(view.rules.headroomMin)}`,
     seen: seenOf(group),
-    rejected: options
+    rejected: cheapest(options, rejectedMax + 1)
       .filter((option) => option !== best)
-      .map(({ what, obstacle, costUsdPerHour }) => ({
-        what,
-        why: obstacle ?? `costs ${costUsdPerHour.toPrecision(3)} USD/h`,
+      .slice(0, rejectedMax)
+      .map((option) => ({
+        what: whatIs(option, group),
+        why: option.obstacle ?? `costs ${option.costUsdPerHour.toPrecision(3)} USD/h`,
       })),
   };
+}
+
+/** In order; there may be a thousand, and all but a few are of no interest. */
+function cheapest(options: readonly Option[], count: number): readonly Option[] {
+  const found: Option[] = [];
+  for (const option of options) {
+    const last = found[count - 1];
+    if (last !== undefined && !isCheaper(option, last)) continue;
+    const at = found.findIndex((other) => isCheaper(option, other));
+    found.splice(at < 0 ? found.length : at, 0, option);
+    if (found.length > count) found.pop();
+  }
+  return found;
+}
+
+function isCheaper(a: Option, b: Option): boolean {
+  if (a.costUsdPerHour !== b.costUsdPerHour) return a.costUsdPerHour < b.costUsdPerHour;
+  return a.to.id < b.to.id;
+}
+
+function whatIs({ to }: Option, { variant }: Group): string {
+  return to === variant ? `replicate ${variant.id}` : `upgrade ${variant.id} to ${to.id}`;
+}
+
+function actionsOf(view: ScalingView, group: Group, { to, count }: Option): ScaleAction[] {
+  if (to === group.variant) return [{ do: 'load', variantId: to.id, count }];
+  return exchange(group, to, count, removable(view, group));
+}
+
+/** Instances that the owner does not want kept. */
+function removable({ floors }: ScalingView, { variant, instances }: Group): number {
+  return Math.max(0, instances.length - (floors[variant.id] ?? 0));
 }
 
 /** Instances of `each` that carry the group's load with headroom. */
@@ -138,51 +177,43 @@ function replicate(view: ScalingView, group: Group, groups: readonly Group[]): O
   const wanted = Math.max(have + 1, countFor(view, group, each));
   // What fits is taken; the rest shows again in a second.
   const fits = Math.floor(view.memoryFreeBytes / Math.max(1, variant.profile.memoryBytes));
-  const more = Math.min(wanted - have, units - have, fits);
+  const count = Math.max(1, Math.min(wanted - have, units - have, fits));
   const obstacle =
     units <= have
       ? `${String(have)} instances occupy the ${String(units)} units there are for it`
       : fits < 1
         ? 'no memory for another instance'
         : undefined;
-  return {
-    what: `replicate ${variant.id}`,
-    actions: more > 0 ? [{ do: 'load', variantId: variant.id, count: more }] : [],
-    costUsdPerHour: costOf(view, variant, hardware, Math.max(1, more)),
-    obstacle,
-  };
+  const costUsdPerHour = costOf(view, variant, hardware, count);
+  return { to: variant, count, costUsdPerHour, obstacle };
 }
 
-function upgrade(
-  view: ScalingView,
-  group: Group,
-  groups: readonly Group[],
-  to: Variant,
-): Option | undefined {
-  const { variant, instances } = group;
-  const hardware = view.hardware.find(({ kind }) => kind === to.hardware);
-  const each = saturationQps(to.profile, to.batchMax);
-  if (to.id === variant.id || hardware === undefined || each < 1.1 * group.saturationQps) {
-    return undefined;
+/** To whatever of more throughput serves the same, alone or not. */
+function upgrades(view: ScalingView, group: Group, groups: readonly Group[]): Option[] {
+  const units = unitsFor(group, groups);
+  const savedUsdPerHour =
+    removable(view, group) * occupancyUsdPerHour(group.variant, group.hardware);
+  const loaded = new Set(view.instances.map(({ variantId }) => variantId));
+  const options: Option[] = [];
+  for (const to of othersLike(group.variant, view.variants)) {
+    const hardware = view.hardware.find(({ kind }) => kind === to.hardware);
+    const each = saturationQps(to.profile, to.batchMax);
+    if (hardware === undefined || each < 1.1 * group.saturationQps) continue;
+    const free = to.hardware === group.variant.hardware ? units : hardware.units;
+    const count = Math.max(1, countFor(view, group, each));
+    const obstacle = !servesAll(to, group)
+      ? 'does not meet what is asked'
+      : count > free
+        ? `needs ${String(count)} units, there are ${String(free)}`
+        : count * to.profile.memoryBytes > view.memoryFreeBytes
+          ? 'no memory to load it beside what it replaces'
+          : loaded.has(to.id)
+            ? 'it is loaded here already'
+            : undefined;
+    const costUsdPerHour = costOf(view, to, hardware, count) - savedUsdPerHour;
+    options.push({ to, count, costUsdPerHour, obstacle });
   }
-  const what = `upgrade ${variant.id} to ${to.id}`;
-  const units = to.hardware === variant.hardware ? unitsFor(group, groups) : hardware.units;
-  const there = view.instances.filter(({ variantId }) => variantId === to.id).length;
-  const count = Math.max(1, countFor(view, group, each));
-  const kept = view.floors[variant.id] ?? 0;
-  const removed = Math.max(0, instances.length - kept);
-  const costUsdPerHour =
-    costOf(view, to, hardware, count) - removed * occupancyUsdPerHour(variant, group.hardware);
-  const obstacle = !servesAll(to, group)
-    ? 'does not meet what is asked'
-    : count > units
-      ? `needs ${String(count)} units, there are ${String(units)}`
-      : count * to.profile.memoryBytes > view.memoryFreeBytes
-        ? 'no memory to load it beside what it replaces'
-        : there > 0
-          ? 'it is loaded here already'
-          : undefined;
-  return { what, actions: exchange(group, to, count, removed), costUsdPerHour, obstacle };
+  return options;
 }
 
 /** `count` of `to` for `removed` of the group's: one for one, then what is over. */
@@ -230,18 +261,20 @@ function downgrade(
 ): ScaleDecision | undefined {
   const { variant, instances, hardware } = group;
   const nowUsdPerHour = instances.length * occupancyUsdPerHour(variant, hardware);
+  const countMax = Math.min(unitsFor(group, groups), instances.length - kept);
+  const loaded = new Set(view.instances.map(({ variantId }) => variantId));
   let best: { readonly to: Variant; readonly count: number; readonly cost: number } | undefined;
-  for (const to of view.variants) {
+  for (const to of othersLike(variant, view.variants)) {
     const on = view.hardware.find(({ kind }) => kind === to.hardware);
-    if (to.id === variant.id || on === undefined || !servesAll(to, group)) continue;
-    if (view.instances.some(({ variantId }) => variantId === to.id)) continue;
+    if (on === undefined) continue;
     const each = saturationQps(to.profile, to.batchMax);
     const count = Math.max(1, countFor(view, group, each, view.rules.downMargin));
     const cost = count * occupancyUsdPerHour(to, on);
-    if (count > unitsFor(group, groups) || count > instances.length - kept) continue;
-    if (count * to.profile.memoryBytes > view.memoryFreeBytes) continue;
-    if (cost > 0.8 * nowUsdPerHour || costUsdPer1000(to) > costUsdPer1000(variant)) continue;
-    if (best === undefined || cost < best.cost) best = { to, count, cost };
+    if (count > countMax || cost > 0.8 * nowUsdPerHour || (best !== undefined && cost >= best.cost))
+      continue;
+    if (count * to.profile.memoryBytes > view.memoryFreeBytes || loaded.has(to.id)) continue;
+    if (costUsdPer1000(to) > costUsdPer1000(variant) || !servesAll(to, group)) continue;
+    best = { to, count, cost };
   }
   if (best === undefined) return undefined;
   return {
