@@ -119,7 +119,7 @@ describe('batching of either', () => {
     );
 
   for (const name of ['clipper', 'proteus'] as const) {
-    it(`${name} runs what is first in the queue, within the table, or waits for a time to come`, () => {
+    it(`${name} runs what is first, within the table, or waits for a time to come`, () => {
       fc.assert(
         fc.property(anyView, (view) => {
           const plan = batchPolicies[name](view);
