@@ -12,13 +12,15 @@ import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
 import { ConfigInvalid, messageOf } from '../runtime/errors.ts';
-import { type Policy, policies } from '../actors/policy/policies.ts';
+import { type Policy, type PolicyName, policies } from '../actors/policy/policies.ts';
 import { type Config, configSchema } from './config.ts';
 import { nearestName } from '../actors/domain/nearest-name.ts';
 
 export interface ConfigSources {
   readonly file?: string | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where none is named. */
+  readonly policy?: PolicyName | undefined;
 }
 
 /** Variables that stand for a flag and not for a setting; the command line reads them. */
@@ -29,9 +31,10 @@ export const flagVariables: readonly string[] = [
 ];
 
 /** Throws ConfigInvalid naming what is wrong where, all of it at once. */
-export function loadConfig({ file, environment }: ConfigSources): Config {
+export function loadConfig({ file, environment, policy }: ConfigSources): Config {
   const settings = file === undefined ? {} : readConfigFile(file);
   const given = applyEnvironment(settings, environment);
+  if (policy !== undefined) settings['policy'] ??= policy;
   applyPolicy(settings);
   const parsed = configSchema.safeParse(settings);
   if (parsed.success) return parsed.data;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { env } from 'node:process';
 
 import type { FleetConfig } from '../actors/fleet-autoscaler/behaviour.ts';
+import { oneMachinePolicy } from '../actors/policy/policies.ts';
 import { ConfigInvalid } from '../runtime/errors.ts';
 import { createLogger } from './adapters/logger.ts';
 import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
@@ -55,9 +56,9 @@ interface ChosenBus {
 }
 
 export async function startSystem(settings: SystemSettings): Promise<RunningSystem> {
-  const config = configOf(settings);
-  const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
   const most = mostWorkers(settings);
+  const config = configOf(settings, most === 1 ? oneMachinePolicy : undefined);
+  const variants = [...(settings.zoo ? zooManifests() : []), ...settings.models].map(loadManifest);
   const slice = sliceOf(settings, most * config.worker.baseMemoryBytes);
   const coresByWorker = splitCores(settings);
   const logLevel = settings.logLevel ?? defaultLogLevel;

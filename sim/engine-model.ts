@@ -2,7 +2,7 @@
  * The engine as a model: the engine port under virtual time, in place of engine hosts and ONNX.
  *
  * A load takes the profile's load time and a batch its T(b), both times the worker's slowdown and
- * with a seeded spread; batches of several instances share the cores, first come first served. One
+ * with a seeded spread; batches of several instances share the cores (`core-queue.ts`). One
  * model is one engine host: what hangs or crashes costs all that is loaded in it, as in production.
  */
 
@@ -10,6 +10,7 @@ import type { InstanceId } from '../actors/domain/instance.ts';
 import { predictBatchMs } from '../actors/domain/profile.ts';
 import { batchDimension, type TensorSpec } from '../actors/domain/signature.ts';
 import type { Variant } from '../actors/domain/variant.ts';
+import { CoreQueue } from '../actors/instance/core-queue.ts';
 import type {
   CoresDescribed,
   EngineCommand,
@@ -87,7 +88,7 @@ export class EngineModel {
   readonly #options: EngineModelOptions;
   readonly #residents = new Map<InstanceId, Resident>();
   /** Batches that wait for a core. */
-  #waiting: RunBatch[] = [];
+  readonly #waiting = new CoreQueue<RunBatch>();
   #running = 0;
   #busyMs = 0;
   /** Counts engine hosts: what an earlier one had under way is void. */
@@ -134,7 +135,7 @@ export class EngineModel {
   crash(message: string): void {
     const lost = [...this.#residents.values()];
     this.#residents.clear();
-    this.#waiting = [];
+    this.#waiting.clear();
     this.#running = 0;
     this.#life += 1;
     for (const resident of lost) {

@@ -26,7 +26,7 @@ import { answer } from './answering.ts';
 import { refusedAnswer, servedAnswer } from './answers.ts';
 import { DecisionLog } from './decision-log.ts';
 import { describeFleet } from './describe-fleet.ts';
-import { FleetIndex, type IndexedWorker } from './fleet-index.ts';
+import { FleetIndex, type IndexedWorker, noteBacklog } from './fleet-index.ts';
 import { type InFlight, InFlightTable } from './in-flight.ts';
 import { Foresight } from './foresight.ts';
 import { bury, changeBus, orphan, placeAgain, placeHeld, placeLost, welcome } from './losses.ts';
@@ -240,9 +240,7 @@ function finish(dispatching: Dispatching, finished: QueryFinished, ctx: Context)
   const { outcome } = finished;
   // Whoever refused it without a look at the queue says nothing of what is owed there.
   if (instance !== undefined && (outcome.ok || outcome.retry === 'never')) {
-    instance.reportedBacklogMs = finished.backlogMs;
-    instance.reportedAtMs = ctx.nowMs;
-    instance.sentSinceMs = 0;
+    noteBacklog(instance, finished.backlogMs, ctx.nowMs);
   }
   if (outcome.ok && ctx.nowMs > entry.hardDueMs) {
     const message = `the answer came after ${boundOf(entry)}`;

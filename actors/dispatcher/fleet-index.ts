@@ -16,7 +16,13 @@ import {
 } from '../domain/variant.ts';
 import type { InstanceReport, WorkerId, WorkerReport } from '../domain/worker.ts';
 import { batchLimits } from '../policy/batching/adaptive.ts';
-import type { InstanceView, VariantView, WorkerView } from '../policy/selection/index.ts';
+import { backlogMs } from '../policy/selection/completion.ts';
+import type {
+  InstanceView,
+  UnitsView,
+  VariantView,
+  WorkerView,
+} from '../policy/selection/index.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
 
 export interface IndexedWorker extends WorkerView {
@@ -25,6 +31,7 @@ export interface IndexedWorker extends WorkerView {
   report: WorkerReport;
   memoryFreeBytes: number;
   readonly kinds: ReadonlySet<string>;
+  readonly units: ReadonlyMap<string, IndexedUnits>;
   utilisation: number;
   dispatchers: number;
   readonly instances: Map<InstanceId, IndexedInstance>;
@@ -32,11 +39,18 @@ export interface IndexedWorker extends WorkerView {
   readonly loadsAskedMs: Map<VariantId, number>;
 }
 
+export interface IndexedUnits extends UnitsView {
+  readonly units: number;
+  owedMs: number;
+  owedAtMs: number;
+}
+
 export interface IndexedInstance extends InstanceView {
   readonly id: InstanceId;
   readonly path: string;
   readonly variant: IndexedVariant;
   readonly worker: IndexedWorker;
+  readonly shared: IndexedUnits | undefined;
   state: InstanceState;
   slowdown: number;
   readyAtMs: number;
@@ -154,6 +168,9 @@ export class FleetIndex {
     const memoryBytes = report.hardware.reduce((sum, kind) => sum + kind.memoryBytes, 0);
     worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes + (report.reclaimableBytes ?? 0);
     this.applyInstances(worker, report, nowMs);
+    for (const units of worker.units.values()) [units.owedMs, units.owedAtMs] = [0, nowMs];
+    for (const { shared, slowdown, reportedBacklogMs } of worker.instances.values())
+      if (shared !== undefined) shared.owedMs += slowdown * reportedBacklogMs;
     return { worker, isNew };
   }
 
@@ -164,6 +181,9 @@ export class FleetIndex {
       report,
       memoryFreeBytes: 0,
       kinds: new Set(report.hardware.map(({ kind }) => kind)),
+      units: new Map(
+        report.hardware.map(({ kind, units }) => [kind, { units, owedMs: 0, owedAtMs: 0 }]),
+      ),
       machine: report.hardware.find(({ machine }) => machine !== undefined)?.machine,
       utilisation: 0,
       dispatchers: 1,
@@ -260,6 +280,7 @@ function indexInstance(
     path: seen.path,
     variant,
     worker,
+    shared: worker.units.get(variant.variant.hardware),
     state: seen.state,
     slowdown: seen.slowdown,
     readyAtMs: nowMs + seen.loadLeftMs,
@@ -270,6 +291,34 @@ function indexInstance(
     report: seen,
     isWatched: false,
   };
+}
+
+/** One more query is on its way there, or `count` dispatchers' worth of them. */
+export function noteSent(
+  instance: IndexedInstance,
+  batch: number,
+  dispatchers: number,
+  nowMs: number,
+): void {
+  const sentMs = instance.variant.owedMs * batch * dispatchers;
+  instance.sentSinceMs += sentMs;
+  instance.sent += 1;
+  owe(instance, sentMs, nowMs);
+}
+
+/** What the instance itself says it owes, ahead of its worker's next report. */
+export function noteBacklog(instance: IndexedInstance, owedMs: number, nowMs: number): void {
+  owe(instance, owedMs - backlogMs(instance, nowMs), nowMs);
+  instance.reportedBacklogMs = owedMs;
+  instance.reportedAtMs = nowMs;
+  instance.sentSinceMs = 0;
+}
+
+function owe({ shared, slowdown }: IndexedInstance, moreMs: number, nowMs: number): void {
+  if (shared === undefined) return;
+  const leftMs = Math.max(0, shared.owedMs - (nowMs - shared.owedAtMs) * shared.units);
+  shared.owedMs = Math.max(0, leftMs + slowdown * moreMs);
+  shared.owedAtMs = nowMs;
 }
 
 function isLiving({ state }: InstanceReport): boolean {

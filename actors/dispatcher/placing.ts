@@ -7,7 +7,12 @@ import { type QueryError, queryError } from '../domain/outcome.ts';
 import { type FleetView, type QueryView, selectionPolicies } from '../policy/selection/index.ts';
 import { answer } from './answering.ts';
 import { refusedAnswer } from './answers.ts';
-import type { IndexedInstance, IndexedVariant, IndexedWorker } from './fleet-index.ts';
+import {
+  type IndexedInstance,
+  type IndexedVariant,
+  type IndexedWorker,
+  noteSent,
+} from './fleet-index.ts';
 import type { Dispatching } from './dispatching.ts';
 import type { InFlight, Placement } from './in-flight.ts';
 import { outageOf } from './outage.ts';
@@ -82,10 +87,7 @@ function placeQuery(
   dispatching.decisions.record(entry, ctx.nowMs, { view, query, reason, placement });
   if (dispatching.selectionsTo !== undefined)
     tellSelection(dispatching.selectionsTo, entry, placement, ctx);
-  if (instance !== undefined) {
-    instance.sentSinceMs += variant.owedMs * entry.batch * worker.dispatchers;
-    instance.sent += 1;
-  }
+  if (instance !== undefined) noteSent(instance, entry.batch, worker.dispatchers, ctx.nowMs);
   entry.attempt += 1;
   entry.placement = placement;
   ctx.tell(worker.ref, {

@@ -125,15 +125,23 @@ export function observeInstance(
   }
 }
 
-/** By a share of its time, and by an amount that matters: a model of 20 µs is never on time. */
+/**
+ * By a share of its time, and by an amount that matters, to who waits or to the core. A model of
+ * 20 µs is never on time, and one that runs now and then finds the caches cold.
+ */
 function isSlow(seen: InstanceObservation, { slowdownSets }: StateRules): boolean {
-  const { batches, slowdown, saturationQps } = seen;
-  if (batches === 0 || slowdown <= slowdownSets) return false;
-  return saturationQps > 0 && ((slowdown - 1) * 1000) / saturationQps >= excessMinMs;
+  const { batches, slowdown, saturationQps, rateQps } = seen;
+  if (batches === 0 || slowdown <= slowdownSets || saturationQps === 0) return false;
+  const excessMs = ((slowdown - 1) * 1000) / saturationQps;
+  const lostShare = (excessMs * rateQps) / 1000;
+  return excessMs >= feltMs || (excessMs >= measurableMs && lostShare >= missedShare);
 }
 
 /** Of engine time a query, beyond the profile's. */
-const excessMinMs = 0.05;
+const feltMs = 2;
+const measurableMs = 0.05;
+/** Of a core's time. */
+const missedShare = 0.05;
 
 /** One more slow window of an active instance. */
 function suspect(

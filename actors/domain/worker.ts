@@ -15,7 +15,7 @@ export interface InstanceReport {
   readonly state: InstanceState;
   readonly rateQps: number;
   readonly queued: number;
-  /** Predicted milliseconds of work queued and running. */
+  /** Profiled milliseconds of work, queued and running, that one more query waits for. */
   readonly backlogMs: number;
   /** Observed execution time over the profile's. */
   readonly slowdown: number;

@@ -8,10 +8,11 @@ import { assert } from '../../runtime/assert.ts';
 import { isOffline } from '../domain/offline-job.ts';
 import { queryError } from '../domain/outcome.ts';
 import { batchPolicies } from '../policy/batching/index.ts';
+import { lateEvery } from './core-queue.ts';
 import type { EngineEvent } from './engine-port.ts';
 import { arrivalsPerMs, observeRatio } from './pace.ts';
 import type { InstanceMessage } from './protocol.ts';
-import { alikeIn, settleLate, takeBatch, type Waiting } from './queue.ts';
+import { alikeIn, firstLate, settleLate, takeBatch, type Waiting } from './queue.ts';
 import {
   account,
   finish,
@@ -34,20 +35,32 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
     return;
   }
   dropLate(serving, ctx);
-  const head = serving.queue[0];
+  const from = turnOf(serving);
+  const head = serving.queue[from];
   if (head === undefined) return;
   const { batchKey } = head.query;
+  const alike = alikeIn(serving.queue, batchKey, serving.latencyMs.length, from);
   const plan = batchPolicies[serving.options.config.batching]({
     nowMs: ctx.nowMs,
-    queue: alikeIn(serving.queue, batchKey, serving.latencyMs.length),
+    queue: alike,
     latencyMs: slowed(serving),
     arrivalsPerMs: arrivalsPerMs(serving.pace, ctx.nowMs),
   });
-  if (plan.do === 'wait') {
+  if (plan.do === 'wait' && !head.late) {
     ctx.after(plan.untilMs - ctx.nowMs, 'wait', { type: 'instance.wait-over' });
     return;
   }
-  run(serving, takeBatch(serving.queue, batchKey, plan.count), ctx);
+  // Who is late waits for no company.
+  const count = plan.do === 'wait' ? alike.length : plan.count;
+  serving.sinceLate = head.late ? 0 : serving.sinceLate + 1;
+  run(serving, takeBatch(serving.queue, batchKey, count, from), ctx);
+}
+
+/** Where in the queue the next batch begins. */
+function turnOf({ queue, sinceLate }: Serving): number {
+  if (sinceLate < lateEvery - 1) return 0;
+  const late = firstLate(queue);
+  return late < queue.length ? late : 0;
 }
 
 /** The latency table as observed here; made anew only when the pace has moved by more than 5 %. */
@@ -111,6 +124,8 @@ function run(
       batch: query.batch,
       outputs: query.outputs,
     })),
+    dueMs: queries[0]?.dueMs ?? ctx.nowMs,
+    late: queries[0]?.late ?? false,
     hangMs: Math.max(config.hangMs, profiled * serving.pace.slowdown * config.hangFactor),
   });
 }

@@ -89,6 +89,7 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
     running: undefined,
     heir: undefined,
     batches: 0,
+    sinceLate: 0,
     memoryBytes: variant.profile.memoryBytes,
     readyAtMs: ctx.nowMs + variant.profile.loadMs,
   };

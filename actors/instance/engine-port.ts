@@ -25,6 +25,9 @@ export type EngineCommand =
       readonly instanceId: InstanceId;
       readonly batchId: number;
       readonly queries: readonly EngineQuery[];
+      /** Which batch gets a core before others (`core-queue.ts`). */
+      readonly dueMs: number;
+      readonly late: boolean;
       /** Beyond this the engine counts as hung and its host is killed. */
       readonly hangMs: number;
     }

@@ -12,10 +12,11 @@ import type { Variant } from '../domain/variant.ts';
 import type { InstanceObserved, MonitorMessage } from '../monitor/protocol.ts';
 import type { BatchPolicyName } from '../policy/batching/index.ts';
 import type { QueryOutcome, Retry } from '../worker/protocol.ts';
+import { lateEvery } from './core-queue.ts';
 import type { EngineCommand } from './engine-port.ts';
 import type { Pace } from './pace.ts';
 import type { InstanceMessage } from './protocol.ts';
-import type { Waiting } from './queue.ts';
+import { firstLate, type Waiting } from './queue.ts';
 
 export interface InstanceConfig {
   readonly queueMax: number;
@@ -70,6 +71,8 @@ export interface Serving {
   running: Running | undefined;
   heir: Heir | undefined;
   batches: number;
+  /** Batches since the last that began with a late query. */
+  sinceLate: number;
   memoryBytes: number;
   readyAtMs: number;
 }
@@ -79,9 +82,12 @@ export function isLeaving({ state }: Serving): boolean {
   return state === 'draining' || state === 'migrating';
 }
 
-/** Nothing is scaled for the sake of offline queries: they are no demand. */
+/**
+ * Nothing is scaled for the sake of offline queries: they are no demand. Nor does it grow when a
+ * query is placed again: it was counted where it came first.
+ */
 export function countArrival({ arrivals }: Serving, { query, size }: Waiting): void {
-  if (isOffline(query.delivery.priority)) return;
+  if (isOffline(query.delivery.priority) || query.delivery.attempt > 1) return;
   const { by, accuracyMin, latencyMs } = query.asks;
   arrivals.add({ by, accuracyMin, latencyMs: coarseLatencyMs(latencyMs) }, size);
 }
@@ -129,14 +135,23 @@ export function finish(
   });
 }
 
-/** Profiled milliseconds of work queued and running; observers apply the slowdown themselves. */
+/**
+ * Profiled milliseconds of work that one more query waits for, queued and running: the late let it
+ * go ahead, but for their turns. Observers apply the slowdown themselves.
+ */
 function backlogMs(serving: Serving, nowMs: number): number {
-  const { running } = serving;
+  const { queue, running, suspects } = serving;
   const left =
     running === undefined
       ? 0
       : running.profiledMs - (nowMs - running.startedMs) / serving.pace.slowdown;
-  return Math.max(0, left) + serving.owedMs * (serving.queue.length + serving.suspects.length);
+  const inTime = firstLate(queue) + suspects.length;
+  const late = Math.min(queue.length - firstLate(queue), inTime / (lateEvery - 1));
+  return Math.max(0, left) + serving.owedMs * (inTime + late);
+}
+
+function lateMs({ queue, owedMs }: Serving): number {
+  return owedMs * (queue.length - firstLate(queue));
 }
 
 interface Account {
@@ -159,6 +174,7 @@ export function account(serving: Serving, ctx: ActorContext<InstanceMessage>, do
     running: serving.running?.queries.length ?? 0,
     arrivals: arrivalsToTell(serving, ctx.nowMs),
     backlogMs: backlogMs(serving, ctx.nowMs),
+    lateMs: lateMs(serving),
     loadLeftMs: serving.state === 'loading' ? Math.max(0, serving.readyAtMs - ctx.nowMs) : 0,
     memoryBytes: serving.memoryBytes,
     saturationQps: serving.saturationQps,

@@ -188,7 +188,7 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
         saturationQps: watched.last.saturationQps,
         slowdown: watched.slowdown,
         batches: watched.ratios.length,
-        backlogMs: backlogNow(watched, ctx.nowMs) * watched.slowdown,
+        backlogMs: left(watched, watched.last.lateMs, ctx.nowMs) * watched.slowdown,
       },
       config.rules,
     );
@@ -259,9 +259,12 @@ function slowdownAfter({ ratios, slowdown }: Watched): number {
   return ratios.length > 0 ? medianOf(ratios) : 1 + (slowdown - 1) * idleFade;
 }
 
-/** It worked on since it said so; at the pace observed, that took this much off the profile's. */
-function backlogNow({ last, lastAtMs, slowdown }: Watched, nowMs: number): number {
-  return Math.max(0, last.backlogMs - (nowMs - lastAtMs) / slowdown);
+/**
+ * Of its backlog and `moreMs`: it worked on since it said so, which at the pace observed took so
+ * much off the profile's.
+ */
+function left({ last, lastAtMs, slowdown }: Watched, moreMs: number, nowMs: number): number {
+  return Math.max(0, last.backlogMs + moreMs - (nowMs - lastAtMs) / slowdown);
 }
 
 function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
@@ -282,7 +285,7 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
       state: condition.state,
       rateQps,
       queued: last.queued,
-      backlogMs: backlogNow(watched, ctx.nowMs),
+      backlogMs: left(watched, 0, ctx.nowMs),
       slowdown,
       served,
       loadLeftMs: Math.max(0, last.loadLeftMs - agoMs),

@@ -16,7 +16,10 @@ export interface InstanceObserved {
   readonly running: number;
   /** Queries that came since it last told of any, by what they asked. */
   readonly arrivals: readonly { readonly asks: Requirement; readonly count: number }[];
+  /** Profiled ms of work that one more query waits for. */
   readonly backlogMs: number;
+  /** Of the late, which it does not wait for. */
+  readonly lateMs: number;
   readonly loadLeftMs: number;
   readonly memoryBytes: number;
   readonly saturationQps: number;

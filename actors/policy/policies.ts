@@ -45,7 +45,7 @@ export const policies = {
     ...{ scaling: 'target-tracking', fleet: 'infaas-paper' },
   },
   proteus: {
-    ...{ selection: 'ours', batching: 'proteus' },
+    ...{ selection: 'proteus', batching: 'proteus' },
     ...{ scaling: 'planned', fleet: 'proteus' },
   },
   static: {
@@ -62,7 +62,7 @@ export type PolicyName = keyof typeof policies;
 
 export const policyNames = Object.keys(policies) as [PolicyName, ...PolicyName[]];
 
-/**
- * Not `ours` yet: on a fixed fleet it spends on accuracy what overload needs (docs/experiments.md).
- */
-export const defaultPolicy: PolicyName = 'lean';
+export const defaultPolicy: PolicyName = 'ours';
+
+/** On one machine that stays one there is nothing to plan: what costs least leaves most room. */
+export const oneMachinePolicy: PolicyName = 'lean';

@@ -69,6 +69,9 @@ export function createOnnxEngine(options: OnnxEngineOptions): OnnxEngine {
 
 type Command<T extends EngineCommand['type']> = Extract<EngineCommand, { type: T }>;
 
+/** Loads and releases go before batches. */
+const first = { dueMs: -Infinity, late: false } as const;
+
 interface Resident {
   readonly variant: Variant;
   readonly plan: FeedPlan;
@@ -211,6 +214,7 @@ class Engine {
       {
         variantId: variant.id,
         what: 'its load',
+        ...first,
         limitMs: this.options.config.loadHangMs,
         answered: (reply) => {
           const event = loadEvent(reply);
@@ -227,7 +231,7 @@ class Engine {
   }
 
   private run(command: Command<'engine.run-batch'>): void {
-    const { instanceId, batchId, queries, hangMs } = command;
+    const { instanceId, batchId, queries, dueMs, late, hangMs } = command;
     const resident = this.residents.get(instanceId);
     if (resident === undefined) {
       this.countLate(command);
@@ -254,6 +258,7 @@ class Engine {
           variantId: variant.id,
           what: `a batch of ${String(queries.length)}`,
           limitMs: hangMs,
+          ...{ dueMs, late },
           answered,
         },
         [session, shapes, byteLengths, wanted],
@@ -287,6 +292,7 @@ class Engine {
       {
         variantId: resident.variant.id,
         what: 'its release',
+        ...first,
         limitMs: this.options.config.loadHangMs,
         answered: () => {
           this.forget(instanceId, resident);

@@ -1,17 +1,20 @@
 /**
- * A lane as the worker process sees it: a socket, and the requests that wait for their answers,
- * oldest first. The oldest is what the lane works on, so it is the one whose time counts.
+ * A lane as the worker process sees it: a socket, the requests sent there, oldest first, and those
+ * that wait for their turn by deadline. The oldest sent is what the lane works on, so it is the one
+ * whose time counts.
  */
 
 import type { Socket } from 'node:net';
 
+import { CoreQueue, type WaitingBatch } from '../../actors/instance/core-queue.ts';
 import type { VariantId } from '../../actors/domain/variant.ts';
 import { FrameRejected, messageOf } from '../../runtime/errors.ts';
 import { decode, plainBytes } from '../../runtime/wire/codec.ts';
 import { encodeFrame, type FrameBody, FrameReader, writeChunks } from './frames.ts';
 import type { LaneReply, LaneRequest } from './messages.ts';
 
-export interface LaneTask {
+/** What is no batch has `dueMs` -Infinity: it goes first. */
+export interface LaneTask extends WaitingBatch {
   readonly variantId: VariantId;
   /** For messages: `a batch of 8`, `loading`. */
   readonly what: string;
@@ -32,11 +35,21 @@ export interface LaneLinkOptions {
 /** Time constant of the utilisation, milliseconds. */
 const utilisationMs = 5_000;
 
+/** Sent to the lane at once: one runs, and it need not idle until the next comes. */
+const sentMax = 2;
+
+interface Unsent extends WaitingBatch {
+  readonly task: LaneTask;
+  readonly chunks: readonly Uint8Array[];
+}
+
 export class LaneLink {
   /** The variants of the instances that live here. */
   readonly residents: VariantId[] = [];
   private readonly options: LaneLinkOptions;
+  /** Sent and not answered. */
   private readonly tasks: LaneTask[] = [];
+  private readonly unsent = new CoreQueue<Unsent>();
   private isReady = false;
   /** When the oldest task became the oldest. */
   private startedMs = 0;
@@ -69,14 +82,25 @@ export class LaneLink {
   /** Throws FrameRejected when the request is too large; then nothing was sent. */
   submit(task: LaneTask, request: LaneRequest, body?: FrameBody): void {
     const chunks = encodeFrame(request, body, this.options.frameBytesMax);
+    if (this.tasks.length < sentMax) this.send(task, chunks);
+    else this.unsent.push({ dueMs: task.dueMs, late: task.late, task, chunks });
+  }
+
+  private send(task: LaneTask, chunks: readonly Uint8Array[]): void {
     this.tasks.push(task);
     if (this.tasks.length === 1) this.startedMs = performance.now();
     writeChunks(this.options.socket, chunks);
   }
 
+  private sendNext(): void {
+    const next = this.unsent.shift();
+    if (next !== undefined) this.send(next.task, next.chunks);
+  }
+
   /** Tells the lane to finish, release and end. */
   close(): void {
     if (this.options.socket.destroyed) return;
+    while (this.unsent.length > 0) this.sendNext();
     writeChunks(
       this.options.socket,
       encodeFrame({ type: 'close' } satisfies LaneRequest, undefined, this.options.frameBytesMax),
@@ -122,6 +146,7 @@ export class LaneLink {
     this.busyMs = this.decayedBusyMs(nowMs) + nowMs - this.startedMs;
     this.busyAtMs = nowMs;
     this.startedMs = nowMs;
+    this.sendNext();
     task.answered(reply, body);
   }
 

@@ -2,6 +2,7 @@
 
 import { env } from 'node:process';
 
+import type { PolicyName } from '../../actors/policy/policies.ts';
 import type { Config } from '../config.ts';
 import { loadConfig } from '../load-config.ts';
 import type { LogLevel } from '../adapters/logger.ts';
@@ -28,8 +29,9 @@ export interface RunningNode {
   readonly failed: Promise<Error>;
 }
 
-export function configOf(settings: RootSettings): Config {
-  return loadConfig({ file: settings.configFile, environment: env });
+/** @param policy Where none is named. */
+export function configOf(settings: RootSettings, policy?: PolicyName): Config {
+  return loadConfig({ file: settings.configFile, environment: env, policy });
 }
 
 export const defaultLogLevel: LogLevel = 'warn';

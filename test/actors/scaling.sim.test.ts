@@ -67,7 +67,7 @@ for (const seed of seeds) {
       expect(system.loadedOn('w1')).to.deep.equal(['v']);
     });
 
-    it('upgrades to what is faster where that occupies less, losing no query', () => {
+    it('changes over to what is faster and occupies less, losing no query', () => {
       const slow = variantOf('slow', { latency: perQuery(10), memoryBytes: 30 * mebibyte });
       const fast = variantOf('fast', { latency: perQuery(9), memoryBytes: 2 * mebibyte });
       const system = systemOf(seed, { variants: [slow] }).run(100);
@@ -75,6 +75,8 @@ for (const seed of seeds) {
       system.register(fast);
       // A tenth cheaper: dispatchers stay with what is loaded, until it is too slow.
       sent += load(system, 8, 6_000, 'b');
+      // Idle since, it goes after a minute.
+      sent += load(system, 20, 64_000, 'c');
       expect(system.loadedOn('w1')).to.include('fast').and.not.include('slow');
       everyAnswer(system, sent);
     });

@@ -32,7 +32,7 @@ export interface DrivenInstance {
   /** The next event, which must be of this type. */
   next<T extends EngineEvent['type']>(type: T): Promise<EventOf<T>>;
   /** Sends a batch; nothing is awaited. */
-  send(queries: readonly EngineQuery[], hangMs?: number): void;
+  send(queries: readonly EngineQuery[], hangMs?: number, dueMs?: number): void;
   /** Sends a batch and awaits its results. */
   run(queries: readonly EngineQuery[]): Promise<readonly NamedTensors[]>;
   unload(): Promise<void>;
@@ -95,9 +95,17 @@ function driveInstance(
   };
   host.tell(engine, { type: 'engine.load-variant', instanceId, variant, replyTo });
   let batchId = 0;
-  const send = (queries: readonly EngineQuery[], hangMs = 20_000): void => {
+  const send = (queries: readonly EngineQuery[], hangMs = 20_000, dueMs = 0): void => {
     batchId += 1;
-    host.tell(engine, { type: 'engine.run-batch', instanceId, batchId, queries, hangMs });
+    host.tell(engine, {
+      type: 'engine.run-batch',
+      instanceId,
+      batchId,
+      queries,
+      dueMs,
+      late: false,
+      hangMs,
+    });
   };
   return {
     next,

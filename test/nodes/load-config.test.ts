@@ -114,6 +114,10 @@ describe('the configuration', () => {
     expect(config.fleet.policy).to.equal(policies['infaas-released'].fleet);
     const byDefault = load(undefined);
     expect(load(`policy: ${defaultPolicy}\n`)).to.deep.equal(byDefault);
+    const alone = loadConfig({ environment: {}, policy: 'lean' });
+    expect(alone).to.deep.equal(load('policy: lean\n'));
+    const named = loadConfig({ environment: { INFAAS_POLICY: 'static' }, policy: 'lean' });
+    expect(named).to.deep.equal(load('policy: static\n'));
     expect(refusal('policy: best\n')).to.contain('policy');
   });
 

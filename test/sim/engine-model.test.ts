@@ -36,10 +36,18 @@ class EngineStage {
     return this;
   }
 
-  runBatch(instanceId: string, batchId: number, batch = 1): this {
+  runBatch(instanceId: string, batchId: number, batch = 1, dueMs = 0, late = false): this {
     const queries = [{ inputs: pairs(batch), batch, outputs: undefined }];
     const type = 'engine.run-batch';
-    this.host.tell(this.engine.port, { type, instanceId, batchId, queries, hangMs: 500 });
+    this.host.tell(this.engine.port, {
+      type,
+      instanceId,
+      batchId,
+      queries,
+      dueMs,
+      late,
+      hangMs: 500,
+    });
     return this;
   }
 

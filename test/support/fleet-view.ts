@@ -7,6 +7,7 @@ import type {
   FleetView,
   InstanceView,
   QueryView,
+  UnitsView,
   VariantView,
   WorkerView,
 } from '../../actors/policy/selection/index.ts';
@@ -22,6 +23,8 @@ export interface InstanceSketch {
   readonly reportedAgoMs?: number;
   readonly sentSinceMs?: number;
   readonly sent?: number;
+  /** What all instances on its units owe; by default it has units of its own. */
+  readonly shared?: UnitsView;
 }
 
 export interface VariantSketch {
@@ -91,6 +94,7 @@ function instanceView(
     reportedAtMs: nowMs - (sketch.reportedAgoMs ?? 0),
     sentSinceMs: sketch.sentSinceMs ?? 0,
     sent: sketch.sent ?? 0,
+    shared: sketch.shared,
   };
 }
 

@@ -21,7 +21,7 @@ interface Patience {
 export type OursState = Readonly<Partial<Record<HardwareKind, Patience>>>;
 
 /** The forecast remembers a minute already: this long more, and a lull has lasted. */
-const releaseAfterMs = 15_000;
+const releaseAfterMs = 60_000;
 /**
  * A load at the edge of what some number of machines carry would have one go and come for ever: who
  * wants back within five minutes what it gave is more patient each time, up to
@@ -67,7 +67,7 @@ export const oursFleet: FleetPolicy<OursState> = {
       const removal = removalFor(view, kind, wanted);
       if (removal === undefined) continue;
       decisions.push(removal);
-      next[kind] = releasing(before, sinceMs, view.nowMs);
+      next[kind] = releasing(before, view.nowMs);
     }
     return [decisions, next];
   },
@@ -84,14 +84,11 @@ function wantingBack({ patienceMs, releasedAtMs }: Patience, nowMs: number): Pat
 }
 
 /** A machine that stays away from one release to the next was given back rightly. */
-function releasing(
-  { patienceMs, releasedAtMs }: Patience,
-  sinceMs: number,
-  nowMs: number,
-): Patience {
+function releasing({ patienceMs, releasedAtMs }: Patience, nowMs: number): Patience {
   const isRight = nowMs - releasedAtMs >= regretMs && releasedAtMs > -Infinity;
   return {
-    sinceMs,
+    // One at a time: the next must be spared for as long again.
+    sinceMs: nowMs,
     patienceMs: isRight ? Math.max(releaseAfterMs, patienceMs / patienceFactor) : patienceMs,
     releasedAtMs: nowMs,
   };

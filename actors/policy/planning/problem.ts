@@ -55,14 +55,14 @@ export interface PlanRules {
 
 /**
  * `pointUsd`: ten points on 1,000 queries a second are worth a cent an hour, so machines are bought
- * for load alone and accuracy is what they have room for. `staffing`: 0.5 beside a forecast that
+ * for load alone and accuracy is what they have room for. `staffing`: 0.6 beside a forecast that
  * has its own three deviations. Tuned on training seeds (docs/policies.md).
  */
 export const defaultPlanRules: PlanRules = {
   pointUsd: 1e-6,
   lossUsd: 10,
   loadPointsPerS: 0.2,
-  staffing: 0.5,
+  staffing: 0.6,
   memoryShare: 0.8,
 };
 

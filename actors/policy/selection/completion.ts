@@ -9,7 +9,14 @@
 
 import type { Random } from '../../../runtime/random.ts';
 import { isForMachine } from '../../domain/hardware.ts';
-import type { FleetView, InstanceView, QueryView, VariantView, WorkerView } from './view.ts';
+import type {
+  FleetView,
+  InstanceView,
+  QueryView,
+  UnitsView,
+  VariantView,
+  WorkerView,
+} from './view.ts';
 
 /** T(b) of a query's own batch; beyond the table in proportion. */
 export function batchMs(variant: VariantView, batch: number): number {
@@ -24,6 +31,12 @@ export function backlogMs(instance: InstanceView, nowMs: number): number {
   return (reported > 0 ? reported : 0) + instance.sentSinceMs;
 }
 
+/** Until the units have done what all instances on them owe: none of it could wait for one more. */
+function unitsFreeMs({ units, owedMs, owedAtMs }: UnitsView, nowMs: number): number {
+  const owed = owedMs / units - (nowMs - owedAtMs);
+  return owed > 0 ? owed : 0;
+}
+
 /** Milliseconds from now until the query would be answered by `instance`. */
 export function completionMs(
   view: FleetView,
@@ -31,9 +44,12 @@ export function completionMs(
   instance: InstanceView,
   batch: number,
 ): number {
+  const { shared, slowdown } = instance;
   const loadLeft = instance.readyAtMs - view.nowMs;
-  const work = backlogMs(instance, view.nowMs) + batchMs(variant, batch);
-  return (loadLeft > 0 ? loadLeft : 0) + instance.slowdown * work + view.hopMs;
+  const own = slowdown * backlogMs(instance, view.nowMs);
+  const units = shared === undefined ? 0 : unitsFreeMs(shared, view.nowMs);
+  const waits = (loadLeft > 0 ? loadLeft : 0) + (own > units ? own : units);
+  return waits + slowdown * batchMs(variant, batch) + view.hopMs;
 }
 
 /** Milliseconds from now until `variant`, not loaded yet, would have loaded and answered. */

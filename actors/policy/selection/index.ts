@@ -7,6 +7,7 @@ import { selectAsInfaasReleased } from './infaas-released.ts';
 import { selectMostAccurate } from './most-accurate.ts';
 import { selectAsOurs } from './ours.ts';
 import { selectAtRandom } from './random.ts';
+import { selectAsProteus } from './proteus.ts';
 import { selectRoundRobin } from './round-robin.ts';
 import type { VariantSelector } from './view.ts';
 
@@ -15,6 +16,7 @@ export type {
   InstanceView,
   QueryView,
   Selection,
+  UnitsView,
   VariantSelector,
   VariantView,
   WorkerView,
@@ -27,6 +29,7 @@ export const selectionPolicies = {
   'infaas-paper': selectAsInfaasPaper,
   'infaas-released': selectAsInfaasReleased,
   designated: selectDesignated,
+  proteus: selectAsProteus,
   'round-robin': selectRoundRobin,
   random: selectAtRandom,
 } as const satisfies Readonly<Record<string, VariantSelector>>;

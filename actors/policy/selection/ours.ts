@@ -14,7 +14,7 @@ const order: FitOrder = {
   ...accurateFirst,
   worthLoading: () => false,
   // Predictions are off by what other dispatchers send and by cores that instances share.
-  slackShare: 0.6,
+  slackShare: 0.4,
   loadsForWant: true,
 };
 

@@ -19,9 +19,19 @@ export interface WorkerView {
   readonly utilisation: number;
 }
 
+/** The units of one kind on a worker, which its instances share. */
+export interface UnitsView {
+  readonly units: number;
+  /** Work that all instances on them owe, ms of one unit, at `owedAtMs`. */
+  readonly owedMs: number;
+  readonly owedAtMs: number;
+}
+
 export interface InstanceView {
   readonly id: string;
   readonly worker: WorkerView;
+  /** Undefined: it has units of its own. */
+  readonly shared?: UnitsView | undefined;
   readonly state: InstanceState;
   readonly slowdown: number;
   /** When its load is expected to be over; in the past once loaded. */

@@ -108,6 +108,18 @@ describe('the state of an instance', () => {
       times(4, { ...calm, saturationQps: 40_000, slowdown: 2.9 }),
       [A, A, A, A],
     ],
+    [
+      'is not slow by less than a caller feels, when hardly used',
+      A,
+      times(4, { ...calm, saturationQps: 10_000, rateQps: 2, slowdown: 19 }),
+      [A, A, A, A],
+    ],
+    [
+      'is slow by what its core misses, when much used',
+      A,
+      times(3, { ...calm, saturationQps: 10_000, rateQps: 2_000, slowdown: 1.9 }),
+      [A, A, I],
+    ],
     ['does not change without a profiled saturation', A, [{ ...busy, saturationQps: 0 }], [A]],
   ];
   for (const [behaviour, from, windows, expected] of cases) {

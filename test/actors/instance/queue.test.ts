@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { offlinePriority } from '../../../actors/domain/offline-job.ts';
 import {
   alikeIn,
+  firstLate,
   insertByDue,
   settleLate,
   takeBatch,
@@ -59,17 +60,23 @@ describe('the queue of an instance', () => {
     expect(ids(queue)).to.deep.equal(['q2', 'q1']);
   });
 
-  it('lets none starve behind a flow that can meet its SLOs', () => {
-    const queue = queueOf({ sloBudgetMs: 5, budgetMs: 20_000 });
+  it('knows where the late begin, between those in time and offline ones', () => {
+    const queue = queueOf({ sloBudgetMs: 5 }, { sloBudgetMs: 100 }, { priority: offlinePriority });
+    expect(firstLate(queue)).to.equal(3);
+    settleLate(queue, 0, alone10);
+    expect(ids(queue)).to.deep.equal(['q2', 'q1', 'q3']);
+    expect(firstLate(queue)).to.equal(1);
+    insertByDue(queue, waitingOf(runQuery('q4', { sloBudgetMs: 20_000 }), 0));
+    expect(ids(queue)).to.deep.equal(['q2', 'q4', 'q1', 'q3']);
+    expect(firstLate(queue)).to.equal(2);
+  });
+
+  it('takes out the late at their hard bound, though others go before them', () => {
+    const queue = queueOf({ sloBudgetMs: 5, budgetMs: 200 }, { sloBudgetMs: 1_000 });
     expect(settleLate(queue, 0, alone10)).to.deep.equal([]);
-    const order: string[] = [];
-    for (let nowMs = 10; nowMs < 20_000; nowMs += 10) {
-      const run = runQuery(`at ${String(nowMs)}`, { sloBudgetMs: 100 });
-      insertByDue(queue, waitingOf(run, nowMs));
-      settleLate(queue, nowMs, alone10);
-      order.push(...ids(queue.splice(0, 1)));
-    }
-    expect(order.indexOf('q1')).to.be.within(980, 1_000);
+    expect(settleLate(queue, 199, alone10)).to.deep.equal([]);
+    expect(ids(settleLate(queue, 200, alone10))).to.deep.equal(['q1']);
+    expect(ids(queue)).to.deep.equal(['q2']);
   });
 
   it('takes out those that would rather be rejected than late, and those past their bound', () => {
@@ -109,8 +116,12 @@ describe('the queue of an instance', () => {
           const dueMs = Math.min(hardDueMs - query.sloLeadMs, hardDueMs);
           expect(nowMs + alone10(size)).to.be.above(dueMs);
         }
-        const dues = queue.map(({ dueMs }) => dueMs);
-        expect(dues).to.deep.equal([...dues].sort((a, b) => a - b));
+        const from = firstLate(queue);
+        for (const part of [queue.slice(0, from), queue.slice(from)]) {
+          const dues = part.map(({ dueMs }) => dueMs);
+          expect(dues).to.deep.equal([...dues].sort((a, b) => a - b));
+        }
+        expect(queue.map(({ late }) => late)).to.deep.equal(queue.map((_, at) => at >= from));
       }),
     );
   });
@@ -123,6 +134,8 @@ describe('the queue of an instance', () => {
         const all = ids(queue);
         const alike = all.filter((_, at) => keys[at] === wanted);
         expect(ids(alikeIn(queue, wanted, 4))).to.deep.equal(alike.slice(0, 4));
+        const after = all.slice(2).filter((id) => alike.includes(id));
+        expect(ids(alikeIn(queue, wanted, 4, 2))).to.deep.equal(after.slice(0, 4));
         const taken = ids(takeBatch(queue, wanted, count));
         expect(taken).to.deep.equal(alike.slice(0, count));
         expect(ids(queue)).to.deep.equal(all.filter((id) => !taken.includes(id)));

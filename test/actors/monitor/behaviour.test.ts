@@ -46,6 +46,7 @@ class MonitorStage extends Recording<unknown, MonitorMessage> {
       running: 0,
       arrivals: [],
       backlogMs: 0,
+      lateMs: 0,
       loadLeftMs: 0,
       memoryBytes: 50,
       saturationQps: 100,
@@ -105,6 +106,14 @@ describe('the monitor of a worker', () => {
     // More of it comes: seen with the next report, and not only when the window has ended.
     stage.observe({ busyMs: 400 }).advance(250);
     expect(share()).to.equal(0.8);
+  });
+
+  it('counts the late for the state, but not for who waits, until they were worked off', () => {
+    stage.observe({ lateMs: 2_500 }).advance(1_000);
+    expect(stage.judged).to.deep.equal(['overloaded']);
+    expect(stage.reports.at(-1)?.instances[0]?.backlogMs).to.equal(0);
+    stage.advance(2_000);
+    expect(stage.judged).to.deep.equal(['overloaded', 'active']);
   });
 
   it('reports at once what is urgent, and only that', () => {

@@ -85,8 +85,9 @@ describe('explain and quote', () => {
       });
 
       it('quotes what answers then, and refuses what would be refused', async () => {
-        const quote = await client.quote({ ...digits, batch: 1 });
-        expect(quote).to.include({ policy: 'cheapest', variant: 'linear-fp32' });
+        const slo = { costUsdMax: 2.5e-10 };
+        const quote = await client.quote({ ...digits, slo, batch: 1 });
+        expect(quote).to.include({ policy: 'ours', variant: 'linear-fp32' });
         const tooMuch = client.quote({ ...digits, slo: { accuracyMin: 100 } });
         expect(await codeOf(tooMuch)).to.equal('slo_infeasible');
         expect(await codeOf(client.quote({ task: 'telepathy' }))).to.equal('unknown_task');

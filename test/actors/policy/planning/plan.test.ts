@@ -113,7 +113,7 @@ describe('the joint plan', () => {
       ]),
     );
     expect(rates['a1']).to.be.closeTo(40, 1e-6);
-    expect(rates['b1']).to.be.within(30, 39);
+    expect(rates['b1']).to.be.within(25, 39);
   });
 
   const anyProblem = fc

@@ -8,12 +8,18 @@ import {
   completionMs,
   loadedMs,
 } from '../../../../actors/policy/selection/completion.ts';
+import type { UnitsView } from '../../../../actors/policy/selection/index.ts';
 import { fleetOf, type InstanceSketch } from '../../../support/fleet-view.ts';
 
 function predict(instance: InstanceSketch, batch = 1): number {
   const view = fleetOf({ variants: [{ id: 'v', ms: 10, instances: [instance] }], hopMs: 2 });
   const variant = view.variants[0]!;
   return completionMs(view, variant, variant.instances[0]!, batch);
+}
+
+/** `fleetOf` has it at 10,000 ms. */
+function shared(units: number, owedMs: number, agoMs = 0): UnitsView {
+  return { units, owedMs, owedAtMs: 10_000 - agoMs };
 }
 
 describe('predicted completion', () => {
@@ -24,6 +30,10 @@ describe('predicted completion', () => {
     ['adds what was sent since', { backlogMs: 50, reportedAgoMs: 99, sentSinceMs: 30 }, 42],
     ['scales work, but not the way, by the slowdown', { slowdown: 3, sentSinceMs: 10 }, 62],
     ['adds what is left of the load, unscaled', { slowdown: 2, loadLeftMs: 500 }, 522],
+    ['waits for the units that it shares with others', { shared: shared(2, 80) }, 52],
+    ['counts what they did since', { shared: shared(2, 80, 15) }, 37],
+    ['never counts them as less than idle', { shared: shared(2, 80, 99) }, 12],
+    ['waits for its own queue where that is longer', { backlogMs: 70, shared: shared(4, 90) }, 82],
   ];
   for (const [behaviour, instance, ms] of cases) {
     it(behaviour, () => {
