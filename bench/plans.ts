@@ -204,7 +204,7 @@ function problemOf(architectures: number, random: Random): PlanProblem {
   const loaded = new Set([...variants.keys()].filter(() => random() < 0.1));
   const known = new Set(kinds.map(({ kind }) => kind));
   return {
-    classes: planClassesOf(expectations, variants, known, loaded, expectedQps),
+    classes: planClassesOf(expectations, variants, known, { loaded, paces: {} }, expectedQps),
     machines: kinds.map(({ max, ...machine }) =>
       machinesOf(machine.kind, [], { now: Math.ceil(max / 10), min: 0, max }, machine),
     ),

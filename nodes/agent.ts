@@ -33,7 +33,10 @@ export async function startAgentNode(settings: AgentSettings): Promise<RunningNo
     await openMembership(node).join();
     const agent = startAgent({
       ...{ node, cores, memoryBytes, fleet: fleetRef },
-      workers: { natsUrl: settings.nats, logLevel, configFile: settings.configFile },
+      workers: {
+        ...{ natsUrl: settings.nats, logLevel },
+        ...{ configFile: settings.configFile, recordTo: settings.recordTo },
+      },
     });
     opened.push(() => {
       node.closing = true;

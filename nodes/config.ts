@@ -19,6 +19,7 @@ import { generatorConfigSchema } from './generator/config.ts';
 import { agentConfigSchema, fleetConfigSchema, scalingConfigSchema } from './scaling-config.ts';
 import { offlineConfigSchema } from './offline/config.ts';
 import { onnxConfigSchema } from './onnx/config.ts';
+import { recordingConfigSchema } from './recording/config.ts';
 import { registrarConfigSchema } from './registrar/config.ts';
 import {
   blobCacheConfigSchema,
@@ -152,6 +153,7 @@ export const configSchema = z.strictObject({
   controller: controllerConfig.prefault({}),
   dispatcher: dispatcherConfig.prefault({}),
   records: recordsConfig.prefault({}),
+  recording: recordingConfigSchema.prefault({}),
   worker: workerConfig.prefault({}),
   instance: instanceConfig.prefault({}),
   monitor: monitorConfig.prefault({}),

@@ -5,7 +5,8 @@
 
 import { randomInt, randomUUID } from 'node:crypto';
 
-import type { ActorHost, Address } from '../runtime/actor.ts';
+import type { Root } from '../actors/recording/entries.ts';
+import type { ActorHost, ActorSpec, Address } from '../runtime/actor.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { NodeRefused } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -17,6 +18,7 @@ import { connectNatsBus, type NatsBus } from './adapters/nats-bus.ts';
 import { createPrometheusMetrics, type PrometheusMetrics } from './adapters/prometheus.ts';
 import { createSystemClock } from './adapters/system-clock.ts';
 import type { Config } from './config.ts';
+import { openRecording } from './recording/recording-file.ts';
 import { refuseTooLarge } from './refuse-too-large.ts';
 import { bodyDecoders } from './wire-schemas.ts';
 
@@ -49,6 +51,8 @@ export interface Node {
   failWith(actor: Address): void;
   /** What keeps this node from being ready, by part: `/readyz` says it. */
   readonly troubles: Map<string, string>;
+  /** The spec of an actor that decides, recorded where recording is on. */
+  recorded<S, M>(spec: ActorSpec<S, M>, root: Root): ActorSpec<S, M>;
   /** Called when this process stood still so long that it has to join again. */
   onStalled: (() => void) | undefined;
   /** True from `close` on: whoever asks again and again stops asking. */
@@ -67,6 +71,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       : await connectNatsBus({ url: options.natsUrl, name: `infaas ${name}`, log });
   const host = createNactHost({ node: name, clock, seed: randomInt(2 ** 31), log, metrics });
   const incarnation = randomUUID();
+  const recording = openRecording({
+    node: name,
+    incarnation,
+    config: config.recording,
+    clock,
+    log,
+  });
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
@@ -81,11 +92,13 @@ export async function createNode(options: NodeOptions): Promise<Node> {
     },
     remoting: undefined,
     troubles: new Map(),
+    recorded: (spec, root) => recording?.record(spec, root) ?? spec,
     onStalled: undefined,
     closing: false,
     close: async () => {
       node.closing = true;
       await host.shutdown();
+      await recording?.close();
       node.remoting?.stop();
       await bus?.close();
     },

@@ -127,14 +127,14 @@ function keepWorkers(
   settings: SystemSettings,
 ): readonly KeptWorker[] {
   const { clock, log, config, remoting } = node;
-  const { memory, configFile, logLevel = defaultLogLevel } = settings;
+  const { memory, configFile, recordTo, logLevel = defaultLogLevel } = settings;
   const { restartsMax, withinMs, ...backoff } = config.processes;
   return coresByWorker.map((cores, index) => {
     const name = `worker-${String(index + 1)}`;
     return keepWorker({
       ...{ name, clock, log },
       policy: { onFailure: 'restart', restartsMax, withinMs, backoff },
-      spawn: () => spawnWorker({ natsUrl, name, cores, memory, configFile, logLevel }),
+      spawn: () => spawnWorker({ natsUrl, name, cores, memory, configFile, recordTo, logLevel }),
       ended: () => {
         // We saw it exit, so that nobody need miss its beats first.
         const life = remoting?.nodes().find((view) => view.node === name);
@@ -156,14 +156,14 @@ function limitsOf({ workers, workersMax }: SystemSettings): FleetConfig['limits'
 /** The built-in agent, with what the first workers leave: cores and memory of so many more. */
 function addAgent(
   node: Node,
-  { configFile, logLevel = defaultLogLevel }: SystemSettings,
+  { configFile, recordTo, logLevel = defaultLogLevel }: SystemSettings,
   natsUrl: string | undefined,
   spare: readonly string[],
   workerMemoryBytes: number,
 ): Agent | undefined {
   if (natsUrl === undefined || spare.length === 0) return undefined;
   return startAgent({
-    ...{ node, fleet: fleetRef, workers: { natsUrl, configFile, logLevel } },
+    ...{ node, fleet: fleetRef, workers: { natsUrl, configFile, recordTo, logLevel } },
     cores: spare.flatMap((cores) => parseCores(cores) ?? []),
     memoryBytes: spare.length * workerMemoryBytes,
   });

@@ -90,6 +90,7 @@ const fleetSchemas = [
         state: instanceState,
         memoryBytes: z.number(),
         unitsUsed: z.number(),
+        slowdown: z.number(),
         hardware: hardwareKind,
         demand: z.array(requirement.extend({ rateQps: z.number() })),
         machine: optionalText,

@@ -10,6 +10,7 @@ import type { FleetLimits, FleetRules } from '../policy/fleet/view.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import type { Expectations } from '../policy/planning/demand.ts';
 import type { Assignment } from '../policy/planning/assign.ts';
+import type { Paces } from '../policy/planning/pace.ts';
 import type { Plan, PlanProblem } from '../policy/planning/problem.ts';
 import type {
   FleetMessage,
@@ -95,6 +96,7 @@ export interface PlanningState {
   revision: number;
   variants: ReadonlyMap<VariantId, Variant>;
   expectations: Expectations;
+  paces: Paces;
   requests: number;
   /** Sent to the planner, not solved yet. */
   asked:

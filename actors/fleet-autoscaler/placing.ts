@@ -36,6 +36,7 @@ function placeOne(fleet: Fleet, request: PlaceRequest, ctx: Context): boolean {
   const { workers } = fleetViewOf(fleet, ctx.nowMs);
   const rooms = workers
     .filter((worker) => worker.id !== workerId && canTake(worker.instances, variantId))
+    .filter(({ id }) => !isPlannedOnBoth(fleet, request, id))
     .flatMap((worker) => roomOf(worker, hardware) ?? []);
   for (const placement of fleet.placements) {
     const room = rooms.find(({ id }) => id === placement.to);
@@ -59,6 +60,16 @@ function canTake(
     (each) =>
       each.variantId === variantId && (each.state === 'overloaded' || each.state === 'interfered'),
   );
+}
+
+/** The plan needs both: what serves on the one is no place for what would leave the other. */
+function isPlannedOnBoth(
+  { planning }: Fleet,
+  { variantId, workerId, instanceId }: PlaceRequest,
+  to: WorkerId,
+): boolean {
+  const isPlannedOn = (id: WorkerId): boolean => (planning.assignment[id]?.[variantId] ?? 0) > 0;
+  return instanceId !== undefined && isPlannedOn(workerId) && isPlannedOn(to);
 }
 
 /** Asks a worker to load one more of a variant, or finds that one serves there that will do. */

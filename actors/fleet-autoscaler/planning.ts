@@ -13,6 +13,7 @@ import { classesOf, expectDemand, machinesOf, planClassesOf } from '../policy/pl
 import type { Forecast } from '../policy/planning/forecast.ts';
 import { planGreedily } from '../policy/planning/greedy.ts';
 import { type Planning, plannings } from '../policy/planning/index.ts';
+import { observePaces } from '../policy/planning/pace.ts';
 import { faultOf, type Plan, type PlanProblem } from '../policy/planning/problem.ts';
 import {
   type Context,
@@ -37,7 +38,7 @@ export function startPlanning({ config }: FleetOptions, ctx: Context): PlanningS
   return {
     ...{ revision: -1, variants: new Map(), expectations: {}, requests: 0, asked: undefined },
     ...{ askedAtMs: -Infinity, plannedQps: new Map(), plannedWorkers: '', plan: undefined },
-    ...{ assignment: {}, startMs: usualStartMs },
+    ...{ assignment: {}, startMs: usualStartMs, paces: {} },
   };
 }
 
@@ -54,6 +55,7 @@ export function planWhenDue(fleet: Fleet, ctx: Context): void {
   }
   const instances = [...workers.values()].flatMap(({ report }) => report.instances);
   const seen = classesOf(instances, planning.variants);
+  planning.paces = observePaces(planning.paces, instances);
   planning.expectations = expectDemand(planning.expectations, seen, ctx.nowMs, rememberMs);
   if (planning.asked !== undefined && ctx.nowMs - planning.asked.atMs < patienceMs) return;
   if (!isDue(fleet, rules, ctx.nowMs)) return;
@@ -131,11 +133,12 @@ function problemOf(fleet: Fleet, rules: Planning, what: 'buy' | 'mix'): PlanProb
     };
     return machinesOf(kind, hardware, { now, min: least, max: most }, fallback);
   });
+  const running = { loaded, paces: planning.paces };
   const usable = new Set(machines.map(({ kind }) => kind));
   const leadMs = rules.everyMs + (isBuying ? planning.startMs : 0);
   const qpsOf = (forecast: Forecast): number => rules.qpsOf(forecast, leadMs);
   return {
-    classes: planClassesOf(planning.expectations, planning.variants, usable, loaded, qpsOf),
+    classes: planClassesOf(planning.expectations, planning.variants, usable, running, qpsOf),
     machines,
     rules: rules.rules,
   };

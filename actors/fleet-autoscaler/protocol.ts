@@ -18,6 +18,8 @@ export interface FleetInstance {
   readonly memoryBytes: number;
   /** Units of hardware that its load keeps busy. */
   readonly unitsUsed: number;
+  /** Execution time over the profile's. */
+  readonly slowdown: number;
   readonly hardware: HardwareKind;
   /** Arrivals in the last second, by what they asked. */
   readonly demand: readonly ClassDemand[];

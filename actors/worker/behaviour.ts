@@ -133,7 +133,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     failures: new Map(),
     lastFailure: new Map(),
     barredUntilMs: new Map(),
-    movedUntilMs: new Map(),
+    movedAtMs: new Map(),
     held: [],
     makingRoom: false,
     loads: new Map(),

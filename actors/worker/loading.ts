@@ -47,13 +47,19 @@ function obstacleBesidesMemory(
     : `worker ${options.id} has no ${variant.hardware}`;
 }
 
+/**
+ * The moved variant does not come back here before what disturbed it may have gone, unless a
+ * dispatcher finds no better place for a query, or a plan none for the load.
+ */
+export const stayAwayMs = 30_000;
+
 /** Why it is not loaded here unasked: it has just left for another worker. */
 export function movedAway(
-  { movedUntilMs, options }: Working,
+  { movedAtMs, options }: Working,
   { id }: Variant,
   nowMs: number,
 ): string | undefined {
-  if (nowMs >= (movedUntilMs.get(id) ?? -Infinity)) return undefined;
+  if (nowMs >= (movedAtMs.get(id) ?? -Infinity) + stayAwayMs) return undefined;
   return `variant ${id} has moved away from worker ${options.id}; it is loaded here later`;
 }
 

@@ -16,6 +16,7 @@ import {
   movedAway,
   obstacleToLoad,
   wantNoMore,
+  stayAwayMs,
 } from './loading.ts';
 import type { Context, Loaded, Working } from './working.ts';
 
@@ -24,6 +25,7 @@ export function carryOut(working: Working, actions: readonly ScaleAction[], ctx:
   for (const action of actions) {
     switch (action.do) {
       case 'load':
+        if (knowsOfMove(working, action)) working.movedAtMs.delete(action.variantId);
         working.wanted.set(
           action.variantId,
           (working.byVariant.get(action.variantId)?.length ?? 0) + action.count,
@@ -147,18 +149,23 @@ function askElsewhere(
   });
 }
 
-/**
- * The moved variant does not come back here before what disturbed it may have gone, unless a
- * dispatcher finds no better place for a query: where it went may be gone by then.
- */
-const stayAwayMs = 30_000;
+/** What workers report, once a second, is in a plan by then. */
+const planKnowsMs = 3_000;
+
+/** What is planned for here in spite of the move is needed: a slow core is better than none. */
+function knowsOfMove(
+  { movedAtMs }: Working,
+  { variantId, plannedAtMs = -Infinity }: Extract<ScaleAction, { do: 'load' }>,
+): boolean {
+  return plannedAtMs >= (movedAtMs.get(variantId) ?? Infinity) + planKnowsMs;
+}
 
 /** It is loaded on another worker: the one here drains, and what waits there goes after it. */
 export function leaveTo(working: Working, instanceId: InstanceId | undefined, ctx: Context): void {
   const loaded = instanceId === undefined ? undefined : working.instances.get(instanceId);
   if (loaded === undefined || loaded.draining || loaded.successorId !== undefined) return;
   const { id } = loaded.variant;
-  working.movedUntilMs.set(id, ctx.nowMs + stayAwayMs);
+  working.movedAtMs.set(id, ctx.nowMs);
   ctx.after(stayAwayMs, `reload ${id}`, { type: 'worker.reload-due' });
   retire(working, loaded.id, ctx);
 }
@@ -176,14 +183,15 @@ export function reportToFleet(working: Working, ctx: Context): void {
     hardware: options.hardware,
     memoryUsedBytes: report.memoryUsedBytes,
     utilisation: report.utilisation,
-    instances: report.instances.flatMap(({ id, variantId, state, rateQps }) => {
+    instances: report.instances.flatMap(({ id, variantId, state, rateQps, slowdown }) => {
       const demand = loads.get(id)?.demand ?? noDemand;
       const variant = instances.get(id)?.variant;
       if (variant === undefined) return [];
       const { profile, batchMax, hardware, machine } = variant;
       const unitsUsed = rateQps / Math.max(1e-9, saturationQps(profile, batchMax));
       const { memoryBytes } = profile;
-      return [{ variantId, state, memoryBytes, unitsUsed, hardware, machine, demand }];
+      const running = { variantId, state, memoryBytes, unitsUsed, slowdown };
+      return [{ ...running, hardware, machine, demand }];
     }),
   });
 }

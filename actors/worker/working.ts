@@ -84,8 +84,8 @@ export interface Working {
   readonly lastFailure: Map<VariantId, { readonly why: string; readonly atMs: number }>;
   /** Variants that failed too often here, until when. */
   readonly barredUntilMs: Map<VariantId, number>;
-  /** Variants that moved away: until then none is loaded here unless a query is sent for it. */
-  readonly movedUntilMs: Map<VariantId, number>;
+  /** When variants moved away from here. */
+  readonly movedAtMs: Map<VariantId, number>;
   /** Queries of variants for which room is being made. */
   readonly held: RunQuery[];
   /** Something unloads for others to load. */

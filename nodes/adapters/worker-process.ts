@@ -17,6 +17,7 @@ export interface WorkerProcessOptions {
   readonly memory: string | undefined;
   readonly logLevel: LogLevel;
   readonly configFile: string | undefined;
+  readonly recordTo?: string | undefined;
 }
 
 export interface SpawnedWorker {
@@ -39,6 +40,7 @@ export function spawnWorker(options: WorkerProcessOptions): SpawnedWorker {
     ...['--log-level', options.logLevel],
     ...(options.memory === undefined ? [] : ['--memory', options.memory]),
     ...(options.configFile === undefined ? [] : ['--config', options.configFile]),
+    ...(options.recordTo === undefined ? [] : ['--record', options.recordTo]),
   ];
   const child = spawn(execPath, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const exited = new Promise<string>((resolve) => {

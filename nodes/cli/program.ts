@@ -25,9 +25,11 @@ import { addQueryCommand } from './commands/query.ts';
 import { addRegisterCommand } from './commands/register.ts';
 import { addUnregisterCommand } from './commands/unregister.ts';
 import { addQuoteCommand } from './commands/quote.ts';
+import { addReplayCommand } from './commands/replay.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addWatchCommand } from './commands/watch.ts';
+import { addWhatIfCommand } from './commands/what-if.ts';
 import { addWorkerCommand } from './commands/worker.ts';
 
 const commands: readonly AddCommand[] = [
@@ -51,6 +53,8 @@ const commands: readonly AddCommand[] = [
   addLoadCommand,
   addOfflineCommand,
   addSimulateCommand,
+  addReplayCommand,
+  addWhatIfCommand,
 ];
 
 /** Nothing ends the process and nothing is printed past `cli.terminal`: errors are thrown. */

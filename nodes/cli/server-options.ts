@@ -6,6 +6,7 @@
 import { type Command, Option } from 'commander';
 
 import type { LogLevel } from '../adapters/logger.ts';
+import type { RootSettings } from '../parts/root.ts';
 import { UsageError } from './errors.ts';
 import { collect, parseNatsUrl, parseNodeName, parsePort } from './option-values.ts';
 
@@ -14,11 +15,19 @@ const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const satisfies r
 export interface NodeOptions {
   readonly logLevel: LogLevel;
   readonly config?: string;
+  readonly record?: string;
+}
+
+export function rootSettingsOf({ logLevel, config, record }: NodeOptions): RootSettings & {
+  readonly logLevel: LogLevel;
+} {
+  return { logLevel, configFile: config, recordTo: record };
 }
 
 export function addNodeOptions(command: Command): Command {
   return command
     .addOption(new Option('--config <file>', 'configuration, YAML or JSON').env('INFAAS_CONFIG'))
+    .option('--record <folder>', 'records what is decided and why there, for replay and what-if')
     .addOption(
       new Option('--log-level <level>', 'what is logged on stderr')
         .choices(levels)

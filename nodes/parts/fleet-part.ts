@@ -3,8 +3,13 @@
  * there is one.
  */
 
-import { type FleetConfig, fleetAutoscalerSpec } from '../../actors/fleet-autoscaler/behaviour.ts';
+import {
+  type FleetConfig,
+  fleetAutoscalerSpec,
+  type FleetOptions,
+} from '../../actors/fleet-autoscaler/behaviour.ts';
 import type { DecisionMade } from '../../actors/domain/decision.ts';
+import type { Root } from '../../actors/recording/entries.ts';
 import { refOf } from '../../runtime/actor.ts';
 import { Planner } from '../adapters/planner.ts';
 import { createCommandProvisioner } from '../adapters/provisioners/command.ts';
@@ -29,7 +34,7 @@ export function addFleet(
       : createCommandProvisioner({ host, command, natsUrl, timeoutMs: commandTimeoutMs, log });
   const { solverS, gap, hangMs } = settings;
   const planner = new Planner({ host, clock, log, limits: { solverS, gap }, hangMs });
-  const spec = fleetAutoscalerSpec({
+  const options: FleetOptions = {
     config: {
       ...config,
       workerMemoryBytes: config.workerMemoryBytes,
@@ -39,7 +44,8 @@ export function addFleet(
     controller: controllerRef,
     planner: planner.port,
     decisions: refOf<DecisionMade>(node.name, 0, recordsPath),
-  });
-  host.spawn(spec, 'fleet-autoscaler');
+  };
+  const root: Root = { path: '/fleet-autoscaler', kind: 'fleet-autoscaler', options };
+  host.spawn(node.recorded(fleetAutoscalerSpec(options), root), 'fleet-autoscaler');
   return planner;
 }

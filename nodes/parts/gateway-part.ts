@@ -1,11 +1,12 @@
 /** The gateway parts of a node: one dispatcher, and the gateways in front of it. */
 
-import { dispatcherSpec } from '../../actors/dispatcher/behaviour.ts';
+import { type DispatcherOptions, dispatcherSpec } from '../../actors/dispatcher/behaviour.ts';
 import type {
   DispatcherMessage,
   GatewayMessage,
   Readiness,
 } from '../../actors/dispatcher/protocol.ts';
+import type { Root } from '../../actors/recording/entries.ts';
 import { recordsSpec } from '../../actors/records/behaviour.ts';
 import type { RecordsMessage } from '../../actors/records/protocol.ts';
 import { type Ref, refOf } from '../../runtime/actor.ts';
@@ -43,15 +44,16 @@ export interface DispatcherPart {
 export function addDispatcher(node: Node, membership: Membership): DispatcherPart {
   const { host, config } = node;
   const desks = new Set<Ref<GatewayMessage>>();
-  const spec = dispatcherSpec({
+  const options: DispatcherOptions = {
     config: config.dispatcher,
     controller: controllerRef,
     busName: busNameOf(node),
     epoch: () => host.epoch,
     gateways: () => [...desks],
     records: refOf<RecordsMessage>(node.name, 0, recordsPath),
-  });
-  const dispatcher = host.spawn(spec, 'dispatcher');
+  };
+  const root: Root = { path: '/dispatcher', kind: 'dispatcher', options };
+  const dispatcher = host.spawn(node.recorded(dispatcherSpec(options), root), 'dispatcher');
   node.failWith(dispatcher);
   const records = addRecords(node, dispatcher);
   membership.attachments.push({ type: 'controller.attach-dispatcher', dispatcher });

@@ -10,6 +10,8 @@ import type { LogLevel } from '../adapters/logger.ts';
 export interface RootSettings {
   readonly logLevel?: LogLevel | undefined;
   readonly configFile?: string | undefined;
+  /** In place of the configured folder. */
+  readonly recordTo?: string | undefined;
 }
 
 export interface ListenSettings extends RootSettings {
@@ -30,8 +32,9 @@ export interface RunningNode {
 }
 
 /** @param policy Where none is named. */
-export function configOf(settings: RootSettings, policy?: PolicyName): Config {
-  return loadConfig({ file: settings.configFile, environment: env, policy });
+export function configOf({ configFile, recordTo }: RootSettings, policy?: PolicyName): Config {
+  const environment = recordTo === undefined ? env : { ...env, INFAAS_RECORDING_FOLDER: recordTo };
+  return loadConfig({ file: configFile, environment, policy });
 }
 
 export const defaultLogLevel: LogLevel = 'warn';

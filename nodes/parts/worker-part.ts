@@ -3,7 +3,8 @@
 import { availableParallelism, totalmem } from 'node:os';
 
 import { cpuCoreUsdPerHour, type Hardware } from '../../actors/domain/hardware.ts';
-import { workerSpec } from '../../actors/worker/behaviour.ts';
+import type { Root } from '../../actors/recording/entries.ts';
+import { type WorkerOptions, workerSpec } from '../../actors/worker/behaviour.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
 import type { Ref } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
@@ -74,7 +75,7 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
   const engine: OnnxEngine = { ...onnx, shutdown: () => onnx.shutdown().finally(close) };
   engine.warm();
   const { reload, drainMs, ...limits } = config.worker;
-  const spec = workerSpec({
+  const options: WorkerOptions = {
     // In a system of one process the node is called after its controller.
     id: node.kind === 'worker' ? node.name : 'local',
     node: node.name,
@@ -91,8 +92,9 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
       instance: config.instance,
       monitor: config.monitor,
     },
-  });
-  const worker = host.spawn(spec, 'worker');
+  };
+  const root: Root = { path: '/worker', kind: 'worker', options };
+  const worker = host.spawn(node.recorded(workerSpec(options), root), 'worker');
   node.failWith(worker);
   membership.attachments.push({ type: 'controller.attach-worker', worker });
   return { worker, engine, hardware, drain: () => drainWorker(node, worker, drainMs) };

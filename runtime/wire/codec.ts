@@ -1,5 +1,6 @@
 /**
- * The codec: plain values to msgpack and back. The only import of msgpackr; runs in a browser too.
+ * The codec: plain values to msgpack and back. Runs in a browser too. msgpackr is imported here and
+ * in `record-codec.ts` alone.
  *
  * Plain means null, booleans, numbers, bigints, strings, bytes, arrays and string-keyed objects.
  * Any array-buffer view is written as its bytes (little-endian machines only), and bytes come back

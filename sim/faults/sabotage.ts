@@ -4,7 +4,7 @@
  */
 
 import type { ActorContext, ActorSpec, Ref } from '../../runtime/actor.ts';
-import { DelegatedContext } from './delegated-context.ts';
+import { DelegatedContext } from '../../runtime/delegated-context.ts';
 
 /** Thrown in the place of whatever a behaviour would have done. */
 export class InjectedFailure extends Error {

@@ -24,13 +24,16 @@ const silentMs = missedMax * beatMs;
 const secondMs = 1_000;
 /** How the ids of queries begin that do not count; the others' with their stream's number. */
 const ofWarmUp = 'w';
+/** And those of a recording, with their number in it. */
+const ofRecording = 'r';
 
 /** @param look At the running system, once a simulated second. */
 export function runScenario(
   given: Scenario,
   look: (cluster: Cluster) => void = () => undefined,
 ): ScenarioReport {
-  const scenario = asOwned(given);
+  // What was recorded stands as it was set up.
+  const scenario = given.recorded === undefined ? asOwned(given) : given;
   const { durationS, warmUpS } = scenario;
   const measures = new Measures(durationS);
   const cluster = new Cluster({
@@ -51,9 +54,9 @@ export function runScenario(
     },
     onAnswer: (queryId, answer, expected) => {
       if (!expected || queryId.startsWith(ofWarmUp)) return;
-      const stream = scenario.load[parseInt(queryId, 10)];
-      if (stream === undefined) return;
-      measures.answered(cluster.nowMs() - warmUpS * secondMs, stream.tenant, answer);
+      const tenant = tenantOf(scenario, queryId);
+      if (tenant === undefined) return;
+      measures.answered(cluster.nowMs() - warmUpS * secondMs, tenant, answer);
     },
   });
   const machines = new Machines(cluster, scenario);
@@ -65,6 +68,7 @@ export function runScenario(
   scenario.load.forEach((stream, index) => {
     feed(cluster, scenario, stream, index, measures);
   });
+  feedRecorded(cluster, scenario, measures);
   sampleFleet(cluster, measures, startMs, untilMs, look);
   const offline = offlineWork(cluster, scenario);
   let offlineBefore = 0;
@@ -74,7 +78,7 @@ export function runScenario(
   let events = cluster.simulation.run(untilMs);
   const offlineItems = (offline?.written ?? 0) - offlineBefore;
   const machineUsd = machines.ledger.usdBetween(startMs, untilMs);
-  const timeoutMaxMs = Math.max(0, ...scenario.load.map(({ timeoutMs }) => timeoutMs));
+  const timeoutMaxMs = timeoutMaxOf(scenario);
   // What came just before the end still gets its answer.
   events += cluster.simulation.run(untilMs + timeoutMaxMs + 1);
   return measures.report(scenario, machineUsd, offlineItems, events);
@@ -127,6 +131,53 @@ function feed(
   next();
 }
 
+/** Whose query it was, by its id; undefined: it does not count. */
+function tenantOf({ load, recorded = [] }: Scenario, queryId: string): string | undefined {
+  if (!queryId.startsWith(ofRecording)) return load[parseInt(queryId, 10)]?.tenant;
+  return recorded[Number(queryId.slice(ofRecording.length))]?.tenant;
+}
+
+function timeoutMaxOf({ load, recorded = [] }: Scenario): number {
+  let most = 0;
+  for (const { timeoutMs } of load) most = Math.max(most, timeoutMs);
+  for (const { request } of recorded) most = Math.max(most, request.timeoutMs);
+  return most;
+}
+
+/** Each query of a recording at its moment, each scheduling the next. */
+function feedRecorded(
+  cluster: Cluster,
+  { recorded = [], warmUpS }: Scenario,
+  measures: Measures,
+): void {
+  const { clock } = cluster.simulation;
+  const gateways = [...cluster.gateways.values()];
+  const inputs = new Map<number, NamedTensors>();
+  let at = 0;
+  const arrival = {
+    fire(): void {
+      const query = recorded[at];
+      if (query === undefined) return;
+      measures.asked(query.atS * secondMs, query.tenant);
+      const { desk } = gateways[at % gateways.length] as SimGateway;
+      const known = inputs.get(query.batch) ?? inputsOf(query.batch);
+      inputs.set(query.batch, known);
+      const request = { ...query.request, inputs: known, outputs: undefined };
+      desk.submit(`${ofRecording}${String(at)}`, request, {
+        ...{ name: query.tenant, tenant: query.tenant },
+      });
+      at += 1;
+      next();
+    },
+  };
+  const next = (): void => {
+    const query = recorded[at];
+    if (query === undefined) return;
+    clock.push(Math.max(0, (warmUpS + query.atS) * secondMs - clock.nowMs()), arrival);
+  };
+  next();
+}
+
 /** A request is the same object whenever the same is asked: nobody writes to it. */
 function requestsOf(stream: Stream, random: () => number): () => QueryRequest {
   const of = (selector: QueryRequest['selector']): QueryRequest => ({
@@ -151,7 +202,11 @@ function requestsOf(stream: Stream, random: () => number): () => QueryRequest {
 }
 
 /** What every simulated variant takes; see `simulatedSignature`. */
-const simulatedInputs: NamedTensors = { x: tensorOf('FP32', [1, 1], new Float32Array(1)) };
+function inputsOf(batch: number): NamedTensors {
+  return { x: tensorOf('FP32', [batch, 1], new Float32Array(batch)) };
+}
+
+const simulatedInputs = inputsOf(1);
 
 function sampleFleet(
   cluster: Cluster,

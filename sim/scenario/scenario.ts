@@ -1,5 +1,6 @@
 /** A scenario as data: what is simulated. `sim/command/read-scenario.ts` reads it from YAML. */
 
+import type { QueryRequest } from '../../actors/domain/query.ts';
 import type { HardwareKind } from '../../actors/domain/hardware.ts';
 import type { FleetPolicyName } from '../../actors/policy/fleet/index.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
@@ -72,6 +73,14 @@ export interface OfflineAsked {
   readonly accuracyMin: number | undefined;
 }
 
+export interface RecordedQuery {
+  /** Since the end of the warm-up. */
+  readonly atS: number;
+  readonly tenant: string;
+  readonly batch: number;
+  readonly request: Omit<QueryRequest, 'inputs' | 'outputs'>;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly about: string;
@@ -85,10 +94,12 @@ export interface Scenario {
   /** Instances that every worker keeps, by variant. */
   readonly preload: Readonly<Record<string, number>>;
   readonly load: readonly Stream[];
+  /** Queries of a recording, each at its moment, beside the load. */
+  readonly recorded?: readonly RecordedQuery[] | undefined;
   readonly incidents: readonly Incident[];
   readonly offline?: OfflineAsked | undefined;
   /** What the four below are of, unless the scenario says otherwise of one. */
-  readonly policy: PolicyName;
+  readonly policy: PolicyName | 'as recorded';
   readonly selection: SelectionPolicyName;
   readonly batching: BatchPolicyName;
   readonly scaling: ScalingPolicyName;

@@ -12,6 +12,7 @@ import { cpuOf } from './worker-stage.ts';
 export function placed(variantId: string, parts: Partial<FleetInstance> = {}): FleetInstance {
   return {
     ...{ variantId, hardware: 'cpu', state: 'active', memoryBytes: mebibyte, unitsUsed: 0.1 },
+    slowdown: 1,
     demand: [],
     ...parts,
   };

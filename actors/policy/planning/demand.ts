@@ -8,6 +8,7 @@ import type { Hardware, HardwareKind } from '../../domain/hardware.ts';
 import { predictBatchMs, type Profile } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
 import { type Forecast, observeRate } from './forecast.ts';
+import { type Paces, slowdownOf } from './pace.ts';
 import type { PlanClass, PlanMachines, PlanOption } from './problem.ts';
 
 /** What a class of queries asks, and a variant that serves it now: who else may is judged by it. */
@@ -86,21 +87,29 @@ const aloneShare = 0.8;
 /**
  * The greatest rate of one instance at batches that leave a query of this latency in time: as
  * Nexus, T(b) within half of it (`reference/policies.md` §1); undefined where it is too slow.
+ * `slowdown` is how much longer batches take than the profile says.
  */
 export function unitQpsFor(
   profile: Profile,
   batchMax: number,
   latencyMs: number,
+  slowdown = 1,
 ): number | undefined {
-  const aloneMs = predictBatchMs(profile, 1);
+  const aloneMs = slowdown * predictBatchMs(profile, 1);
   if (aloneMs <= 0 || aloneMs > aloneShare * latencyMs) return undefined;
   let best = 1_000 / aloneMs;
   for (let batch = 2; batch <= batchMax; batch += 1) {
-    const ms = predictBatchMs(profile, batch);
+    const ms = slowdown * predictBatchMs(profile, batch);
     if (ms > engineShare * latencyMs) break;
     best = Math.max(best, (batch * 1_000) / ms);
   }
   return best;
+}
+
+/** What there is already. */
+export interface Running {
+  readonly loaded: ReadonlySet<VariantId>;
+  readonly paces: Paces;
 }
 
 /** Every variant that may serve the class where there is, or may be, hardware for it. */
@@ -108,24 +117,40 @@ export function optionsFor(
   { asks, servedBy }: SeenClass,
   variants: Iterable<Variant>,
   kinds: ReadonlySet<HardwareKind>,
-  loaded: ReadonlySet<VariantId>,
+  running: Running,
 ): readonly PlanOption[] {
   const options: PlanOption[] = [];
   for (const variant of variants) {
     if (!kinds.has(variant.hardware) || !meets(variant, servedBy, asks)) continue;
-    const unitQps = unitQpsFor(variant.profile, variant.batchMax, asks.latencyMs);
-    if (unitQps === undefined) continue;
-    options.push({
-      variantId: variant.id,
-      kind: variant.hardware,
-      accuracy: variant.accuracy,
-      unitQps,
-      memoryBytes: variant.profile.memoryBytes,
-      loadMs: variant.profile.loadMs,
-      loaded: loaded.has(variant.id),
-    });
+    const option = optionOf(variant, asks.latencyMs, running);
+    if (option !== undefined) options.push(option);
   }
-  return withoutDominated(options);
+  if (options.length > 0) return withoutDominated(options);
+  // Nothing is good enough, and what comes closest serves: that is not to be taken away.
+  const closest = kinds.has(servedBy.hardware) ? optionOf(servedBy, Infinity, running) : undefined;
+  return closest === undefined ? [] : [closest];
+}
+
+function optionOf(
+  variant: Variant,
+  latencyMs: number,
+  { loaded, paces }: Running,
+): PlanOption | undefined {
+  const { id, profile, batchMax, hardware, accuracy } = variant;
+  const slowdown = slowdownOf(paces, id, hardware);
+  const unitQps = unitQpsFor(profile, batchMax, latencyMs, slowdown);
+  if (unitQps === undefined) return undefined;
+  const { memoryBytes, loadMs } = profile;
+  const isLoaded = loaded.has(id);
+  return {
+    variantId: id,
+    kind: hardware,
+    accuracy,
+    unitQps,
+    memoryBytes,
+    loadMs,
+    loaded: isLoaded,
+  };
 }
 
 /** An option that is no more accurate and no faster than another of its kind is never taken. */
@@ -152,14 +177,14 @@ export function planClassesOf(
   expectations: Expectations,
   variants: ReadonlyMap<VariantId, Variant>,
   kinds: ReadonlySet<HardwareKind>,
-  loaded: ReadonlySet<VariantId>,
+  running: Running,
   qpsOf: (forecast: Forecast) => number,
 ): readonly PlanClass[] {
   return Object.entries(expectations)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([key, { seen, forecast }]) => {
       const rateQps = qpsOf(forecast);
-      const options = optionsFor(seen, variants.values(), kinds, loaded);
+      const options = optionsFor(seen, variants.values(), kinds, running);
       return rateQps > 0 && options.length > 0 ? { key, rateQps, options } : [];
     });
 }

@@ -69,6 +69,11 @@ function countOf({ instances }: ScalingView, variantId: VariantId): number {
   return instances.filter((each) => each.variantId === variantId && counts(each)).length;
 }
 
+/** What owes work lets go of nothing, whatever the plan has counted. */
+function isOverloaded({ instances }: ScalingView, variantId: VariantId): boolean {
+  return instances.some((each) => each.variantId === variantId && each.state === 'overloaded');
+}
+
 /** A decision without actions lacks memory. */
 function loadMissing(view: ScalingView, plan: AssignedPlan): ScaleDecision[] {
   let memoryFreeBytes = view.memoryFreeBytes;
@@ -83,7 +88,7 @@ function loadMissing(view: ScalingView, plan: AssignedPlan): ScaleDecision[] {
     memoryFreeBytes -= count * memoryBytes;
     decisions.push({
       subject: variantId,
-      actions: count > 0 ? [{ do: 'load', variantId, count }] : [],
+      actions: count > 0 ? [{ do: 'load', variantId, count, plannedAtMs: plan.atMs }] : [],
       chosen: `load ${String(count)} of ${variantId}`,
       why: `the plan wants ${String(wanted)} here, there are ${String(there)}`,
       seen: { wanted, there, fits },
@@ -131,7 +136,7 @@ function surplusOf(
   for (const variantId of [...ids].sort()) {
     const kept = Math.max(plan.counts[variantId] ?? 0, view.floors[variantId] ?? 0);
     const over = countOf(view, variantId) - kept;
-    if (over <= 0) continue;
+    if (over <= 0 || isOverloaded(view, variantId)) continue;
     const spare = view.instances
       .filter((each) => each.variantId === variantId && counts(each) && !each.moving)
       .filter(({ id, state }) => {

@@ -72,7 +72,13 @@ export const defaultScalingRules: ScalingRules = {
 };
 
 export type ScaleAction =
-  | { readonly do: 'load'; readonly variantId: VariantId; readonly count: number }
+  | {
+      readonly do: 'load';
+      readonly variantId: VariantId;
+      readonly count: number;
+      /** When a plan for all workers asked for it here; undefined: none did. */
+      readonly plannedAtMs?: number | undefined;
+    }
   | { readonly do: 'unload'; readonly instanceId: InstanceId }
   /** Up- or downgrade: the successor is loaded first. */
   | {

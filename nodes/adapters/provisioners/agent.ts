@@ -18,7 +18,7 @@ export interface AgentOptions {
   readonly cores: readonly number[];
   readonly memoryBytes: number;
   readonly fleet: Ref<FleetMessage>;
-  readonly workers: Pick<WorkerProcessOptions, 'natsUrl' | 'logLevel' | 'configFile'>;
+  readonly workers: Pick<WorkerProcessOptions, 'natsUrl' | 'logLevel' | 'configFile' | 'recordTo'>;
   /** How a process is started; by default `infaas worker` is. */
   readonly spawn?: (options: WorkerProcessOptions) => SpawnedWorker;
 }

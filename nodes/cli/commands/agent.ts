@@ -10,6 +10,7 @@ import {
   natsOf,
   type NodeOptions,
   type SliceOptions,
+  rootSettingsOf,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
@@ -42,7 +43,7 @@ export const addAgentCommand: AddCommand = (program, cli) => {
           return startAgentNode({
             ...{ nats, name: options.name },
             ...{ cores: options.cores, memory: options.memory },
-            ...{ logLevel: options.logLevel, configFile: options.config },
+            ...rootSettingsOf(options),
           });
         },
         started: (node) => {

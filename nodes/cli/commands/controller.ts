@@ -14,6 +14,7 @@ import {
   type MemberOptions,
   natsOf,
   type NodeOptions,
+  rootSettingsOf,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
@@ -43,7 +44,7 @@ export const addControllerCommand: AddCommand = (program, cli) => {
             ...listening,
             ...{ nats, zoo: options.zoo === true, models: options.model ?? [] },
             dataDir: options.data ?? defaultDataDir,
-            ...{ logLevel: options.logLevel, configFile: options.config },
+            ...rootSettingsOf(options),
           });
         },
         started: (node) => {

@@ -11,6 +11,7 @@ import {
   type MemberOptions,
   natsOf,
   type NodeOptions,
+  rootSettingsOf,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
@@ -38,7 +39,7 @@ export const addGatewayCommand: AddCommand = (program, cli) => {
           return startGateway({
             ...listening,
             ...{ nats, name: options.name },
-            ...{ logLevel: options.logLevel, configFile: options.config },
+            ...rootSettingsOf(options),
           });
         },
         started: (node) => {

@@ -21,6 +21,7 @@ import {
   type ModelOptions,
   type NodeOptions,
   type SliceOptions,
+  rootSettingsOf,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 import type { Terminal } from '../terminal.ts';
@@ -93,7 +94,7 @@ export const addUpCommand: AddCommand = (program, cli) => {
             ...{ nats: options.nats, workers: options.workers, dataDir: options.data },
             workersMax: options.workersMax,
             ...{ cores: options.cores, memory: options.memory },
-            ...{ logLevel: options.logLevel, configFile: options.config },
+            ...rootSettingsOf(options),
           });
         },
         started: (system) => {

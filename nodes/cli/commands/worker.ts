@@ -11,6 +11,7 @@ import {
   natsOf,
   type NodeOptions,
   type SliceOptions,
+  rootSettingsOf,
 } from '../server-options.ts';
 import { stay } from '../stay.ts';
 
@@ -44,7 +45,7 @@ export const addWorkerCommand: AddCommand = (program, cli) => {
           return startWorker({
             ...{ nats, name: options.name },
             ...{ cores: options.cores, memory: options.memory },
-            ...{ logLevel: options.logLevel, configFile: options.config },
+            ...rootSettingsOf(options),
           });
         },
         spawned,

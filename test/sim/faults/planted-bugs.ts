@@ -8,7 +8,7 @@ import { queryError } from '../../../actors/domain/outcome.ts';
 import { workerSpec } from '../../../actors/worker/behaviour.ts';
 import type { ActorContext, ActorSpec, Ref } from '../../../runtime/actor.ts';
 import type { SpecFactories } from '../../../sim/cluster/cluster.ts';
-import { DelegatedContext } from '../../../sim/faults/delegated-context.ts';
+import { DelegatedContext } from '../../../runtime/delegated-context.ts';
 
 export interface PlantedBug {
   readonly name: string;

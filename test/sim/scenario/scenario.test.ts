@@ -55,6 +55,28 @@ describe('a scenario', () => {
     expect(chartOf(report)).to.match(/^<svg [\s\S]*<\/svg>\n$/);
   });
 
+  it('keeps all machines busy where they are slower than profiled and there are too few', () => {
+    const slow = `
+name: slow
+durationS: 40
+warmUpS: 5
+fleet: [{ name: cpu, count: 1, max: 2, units: 1, memory: 4GiB, usdPerHour: 0.05, startUpS: 2 }]
+variants:
+  - { id: v, architecture: a, task: t, accuracy: 90, loadMs: 300, memory: 20MiB,
+      latencyMs: { 1: 14, 8: 110 } }
+load:
+  - { shape: { kind: constant, qps: 40 }, task: t, latencyMs: 200 }
+noise: [4.6, 5.2]
+`;
+    for (const policy of ['ours', 'infaas-paper'] as const) {
+      const { seconds } = runScenario(readScenario(written(slow), { policy }));
+      const last = seconds.slice(-15);
+      const busy = last.reduce((sum, { utilisation }) => sum + utilisation, 0) / last.length;
+      expect(last.at(-1)?.workers, policy).to.equal(2);
+      expect(busy, policy).to.be.greaterThan(0.9);
+    }
+  });
+
   it('goes the same way for the same seed, and another for another', () => {
     const file = written(plain);
     const first = runScenario(readScenario(file, { seed: 7 }));

@@ -3,16 +3,9 @@
  * actor does overrides that.
  */
 
-import type {
-  ActorContext,
-  ActorSpec,
-  Address,
-  Ref,
-  Terminated,
-  TimerKey,
-} from '../../runtime/actor.ts';
-import type { Logger } from '../../runtime/log.ts';
-import type { Metrics } from '../../runtime/metrics.ts';
+import type { ActorContext, ActorSpec, Address, Ref, Terminated, TimerKey } from './actor.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 
 export class DelegatedContext<M> implements ActorContext<M> {
   protected readonly inner: ActorContext<M>;
