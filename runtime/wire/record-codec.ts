@@ -1,7 +1,7 @@
 /**
  * The codec of recordings: values one after another, each object's keys written once for all that
- * have the same. -0 is written as 0. Unlike `codec.ts` it is for files of our own and keeps `undefined` apart from
- * null; what it reads is checked by whoever asks for it.
+ * have the same. Unlike `codec.ts` it is for files of our own and keeps `undefined` apart from
+ * null; -0 comes back as 0. What it reads is checked by whoever asks for it.
  */
 
 import { Packr, Unpackr } from 'msgpackr';
