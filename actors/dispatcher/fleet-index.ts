@@ -90,7 +90,10 @@ export class FleetIndex {
   workerList: readonly IndexedWorker[] = [];
   revision = -1;
 
-  /** Takes a change; false where it is one of a registry other than the one known here. */
+  /**
+   * Takes a change; false where it is one of a registry other than the one known here. Only the
+   * groups that it touches are made anew.
+   */
   changeRegistry(
     since: number,
     revision: number,
@@ -98,10 +101,12 @@ export class FleetIndex {
     removed: readonly VariantId[],
   ): boolean {
     if (since !== this.revision) return false;
-    const variants = new Map([...this.variants].map(([id, { variant }]) => [id, variant]));
-    for (const id of removed) variants.delete(id);
-    for (const variant of changed) variants.set(variant.id, variant);
-    this.setRegistry(revision, [...variants.values()]);
+    this.revision = revision;
+    const leaving = [...removed, ...changed.map(({ id }) => id)].flatMap(
+      (id) => this.variants.get(id) ?? [],
+    );
+    for (const id of removed) this.variants.delete(id);
+    this.regroup(leaving, this.enter(changed, this.variants));
     return true;
   }
 
@@ -109,43 +114,58 @@ export class FleetIndex {
   setRegistry(revision: number, variants: readonly Variant[]): void {
     this.revision = revision;
     const before = new Map(this.variants);
-    this.variants.clear();
-    for (const variant of variants) {
+    for (const map of [this.variants, this.useCases, this.architectures, this.datasets])
+      map.clear();
+    this.regroup([], this.enter(variants, before));
+  }
+
+  private enter(
+    variants: readonly Variant[],
+    before: ReadonlyMap<VariantId, IndexedVariant>,
+  ): readonly IndexedVariant[] {
+    return variants.map((variant) => {
       const known = before.get(variant.id);
-      this.variants.set(
-        variant.id,
-        known?.variant === variant ? known : indexVariant(variant, known),
-      );
+      const indexed = known?.variant === variant ? known : indexVariant(variant, known);
+      this.variants.set(variant.id, indexed);
+      return indexed;
+    });
+  }
+
+  private regroup(leaving: readonly IndexedVariant[], entering: readonly IndexedVariant[]): void {
+    const byUseCase = groupsAfter(this.useCases, leaving, entering, ({ variant }) =>
+      useCaseOf(variant.task, variant.dataset),
+    );
+    for (const [useCase, group] of byUseCase) {
+      const [first] = group;
+      if (first === undefined) this.useCases.delete(useCase);
+      else {
+        const checker = createInputChecker(taskSignatureOf(first.variant.signature));
+        this.useCases.set(useCase, { variants: group, checker });
+      }
     }
-    this.index();
+    for (const { variant } of [...leaving, ...entering]) this.listDataset(variant);
+    const byArchitecture = groupsAfter(
+      this.architectures,
+      leaving,
+      entering,
+      ({ variant }) => variant.architecture,
+    );
+    for (const [name, group] of byArchitecture) {
+      const [first] = group;
+      if (first === undefined) this.architectures.delete(name);
+      else this.architectures.set(name, { variants: group, checker: first.checker });
+    }
     for (const worker of this.workers.values())
       this.applyInstances(worker, worker.report, undefined);
   }
 
-  private index(): void {
-    const sorted = [...this.variants.values()].sort(
-      (a, b) => a.costUsd - b.costUsd || (a.id < b.id ? -1 : 1),
-    );
-    this.useCases.clear();
-    this.architectures.clear();
-    this.datasets.clear();
-    const byUseCase = groupBy(sorted, ({ variant }) => useCaseOf(variant.task, variant.dataset));
-    for (const [useCase, group] of byUseCase) {
-      const first = group[0];
-      if (first === undefined) continue;
-      const { task, dataset, signature } = first.variant;
-      this.useCases.set(useCase, {
-        variants: group,
-        checker: createInputChecker(taskSignatureOf(signature)),
-      });
-      this.datasets.set(task, [...(this.datasets.get(task) ?? []), dataset]);
-    }
-    for (const [name, group] of groupBy(sorted, ({ variant }) => variant.architecture)) {
-      const first = group[0];
-      if (first !== undefined) {
-        this.architectures.set(name, { variants: group, checker: first.checker });
-      }
-    }
+  /** Under its task, if there is anything of it. */
+  private listDataset({ task, dataset }: Variant): void {
+    const others = (this.datasets.get(task) ?? []).filter((each) => each !== dataset);
+    const isThere = this.useCases.has(useCaseOf(task, dataset));
+    const listed = isThere ? [...others, dataset].sort() : others;
+    if (listed.length === 0) this.datasets.delete(task);
+    else this.datasets.set(task, listed);
   }
 
   /** Returns the worker, and whether it is new (or came back under a newer epoch). */
@@ -335,13 +355,27 @@ function refresh(instance: IndexedInstance, seen: InstanceReport, nowMs: number)
   instance.sentSinceMs = 0;
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
+/** The groups that change when some leave and others enter, each cheapest first. */
+function groupsAfter<K>(
+  before: ReadonlyMap<K, Candidates>,
+  leaving: readonly IndexedVariant[],
+  entering: readonly IndexedVariant[],
+  keyOf: (variant: IndexedVariant) => K,
+): ReadonlyMap<K, readonly IndexedVariant[]> {
+  const left = new Set(leaving);
+  const groups = new Map<K, IndexedVariant[]>();
+  const groupOf = (variant: IndexedVariant): IndexedVariant[] => {
+    const key = keyOf(variant);
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const group = (before.get(key)?.variants ?? []).filter((each) => !left.has(each));
+    groups.set(key, group);
+    return group;
+  };
+  for (const variant of leaving) groupOf(variant);
+  for (const variant of entering) groupOf(variant).push(variant);
+  for (const group of groups.values()) {
+    group.sort((a, b) => a.costUsd - b.costUsd || (a.id < b.id ? -1 : 1));
   }
   return groups;
 }

@@ -1,6 +1,7 @@
-/** What instances on the same units owe together, as the dispatcher keeps it up to date. */
+/** The dispatcher's view of the fleet, kept up to date: what units owe, what queries can name. */
 
 import { expect } from 'chai';
+import fc from 'fast-check';
 
 import { FleetIndex, noteBacklog, noteSent } from '../../../actors/dispatcher/fleet-index.ts';
 import type { InstanceReport } from '../../../actors/domain/worker.ts';
@@ -62,5 +63,63 @@ describe('the units that instances share', () => {
     noteBacklog(a!, 25, 1_000);
     expect(a!.shared).to.include({ owedMs: 65 });
     expect(a).to.include({ reportedBacklogMs: 25, sentSinceMs: 0 });
+  });
+});
+
+describe('the registry as it is indexed', () => {
+  const drawn = fc.record({
+    id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+    architecture: fc.constantFrom('x', 'y'),
+    task: fc.constantFrom('pairs', 'digits'),
+    dataset: fc.constantFrom('one', 'two'),
+    ms: fc.integer({ min: 1, max: 20 }),
+  });
+  const change = fc.record({
+    changed: fc.uniqueArray(drawn, { selector: ({ id }) => id, maxLength: 4 }),
+    removed: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), { maxLength: 2 }),
+  });
+
+  /** What queries are resolved by. */
+  function groupsOf({ variants, useCases, architectures, datasets }: FleetIndex): object {
+    const idsOf = (map: FleetIndex['useCases']  ): object =>
+      Object.fromEntries(
+        [...map].map(([key, group]) => [
+          key,
+          { ids: group.variants.map(({ id }) => id), signature: group.checker.signature },
+        ]),
+      );
+    return {
+      variants: [...variants.keys()].sort(),
+      useCases: idsOf(useCases),
+      architectures: idsOf(architectures),
+      datasets: Object.fromEntries(datasets),
+    };
+  }
+
+  it('is the same after changes as when it is given whole, and keeps its instances', () => {
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 6 }), (changes) => {
+        const step = indexOf(reported('w1/v-1'));
+        const all = new Map([['v', variantOf('v', { latency: perQuery(10) })]]);
+        for (const [at, { changed, removed }] of changes.entries()) {
+          const variants = changed.map(({ ms, ...parts }) =>
+            variantOf(parts.id, { ...parts, latency: perQuery(ms) }),
+          );
+          for (const id of removed) all.delete(id);
+          for (const variant of variants) all.set(variant.id, variant);
+          expect(step.changeRegistry(at + 1, at + 2, variants, removed)).to.equal(true);
+        }
+        const whole = new FleetIndex();
+        whole.setRegistry(1, [...all.values()]);
+        expect(groupsOf(step)).to.deep.equal(groupsOf(whole));
+        expect(step.variants.get('v')?.instances.map(({ id }) => id)).to.deep.equal(['w1/v-1']);
+      }),
+    );
+  });
+
+  it('takes no change of a registry that it does not know', () => {
+    const index = indexOf();
+    expect(index.changeRegistry(7, 8, [variantOf('a')], [])).to.equal(false);
+    expect([...index.variants.keys()]).to.deep.equal(['v']);
   });
 });
