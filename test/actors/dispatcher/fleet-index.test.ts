@@ -81,7 +81,7 @@ describe('the registry as it is indexed', () => {
 
   /** What queries are resolved by. */
   function groupsOf({ variants, useCases, architectures, datasets }: FleetIndex): object {
-    const idsOf = (map: FleetIndex['useCases']  ): object =>
+    const idsOf = (map: FleetIndex['useCases']): object =>
       Object.fromEntries(
         [...map].map(([key, group]) => [
           key,
