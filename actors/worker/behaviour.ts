@@ -9,7 +9,6 @@ import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
 import { tellDecision } from '../domain/decision.ts';
-import { runsOn } from '../domain/hardware.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerReport } from '../domain/worker.ts';
@@ -36,6 +35,7 @@ import {
   type Loaded,
   type Registry,
   registryOf,
+  runnableOn,
   sinksOf,
   type WorkerOptions,
   type Working,
@@ -142,7 +142,6 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     lasting,
     leaving: new Map(lasting.sessions),
     draining: false,
-    runnable: undefined,
   };
 }
 
@@ -367,20 +366,9 @@ function tellAutoscaler(working: Working, ctx: Context): void {
   ctx.tell(autoscaler, {
     type: 'model-autoscaler.worker-seen',
     memoryFreeBytes: kind === undefined ? 0 : freeBytes(working, kind.kind),
-    variants: runnableHere(working),
+    variants: runnableOn(working.registry, options.hardware),
     instances: seenInstances,
   });
-}
-
-/** Without those that are made for another type of machine; found once a registry. */
-function runnableHere(working: Working): readonly Variant[] {
-  const { registry, options } = working;
-  if (working.runnable?.of === registry) return working.runnable.list;
-  const isHere = (variant: Variant): boolean =>
-    options.hardware.some((hardware) => runsOn(hardware, variant));
-  const list = registry.list.every(isHere) ? registry.list : registry.list.filter(isHere);
-  working.runnable = { of: registry, list };
-  return list;
 }
 
 const noDemand: ScalingInstance['demand'] = [];

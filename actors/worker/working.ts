@@ -5,7 +5,7 @@ import { refOf } from '../../runtime/actor.ts';
 import type { SupervisionPolicy } from '../../runtime/supervision.ts';
 import type { ControllerMessage } from '../controller/protocol.ts';
 import type { DecisionMade } from '../domain/decision.ts';
-import type { Hardware } from '../domain/hardware.ts';
+import { type Hardware, runsOn } from '../domain/hardware.ts';
 import type { InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { InstanceLoad, WorkerId, WorkerReport } from '../domain/worker.ts';
@@ -99,8 +99,6 @@ export interface Working {
   readonly leaving: Map<InstanceId, Variant>;
   /** Its node closes. */
   draining: boolean;
-  /** What of which registry may run here. */
-  runnable: { readonly of: Registry; readonly list: readonly Variant[] } | undefined;
 }
 
 /** The variants that there are; one object until they change. */
@@ -118,6 +116,24 @@ export function registryOf(list: readonly Variant[]): Registry {
   const registry = { list, byId: new Map(list.map((variant) => [variant.id, variant])) };
   registries.set(list, registry);
   return registry;
+}
+
+const runnables = new WeakMap<Registry, Map<string, readonly Variant[]>>();
+
+/**
+ * The variants without those that are made for other hardware or another type of machine. Found
+ * once for a registry: workers alike of one process hold the same.
+ */
+export function runnableOn(registry: Registry, hardware: readonly Hardware[]): readonly Variant[] {
+  const known = runnables.get(registry) ?? new Map<string, readonly Variant[]>();
+  runnables.set(registry, known);
+  const key = hardware.map(({ kind, machine = '' }) => `${kind} ${machine}`).join('; ');
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const isHere = (variant: Variant): boolean => hardware.some((each) => runsOn(each, variant));
+  const list = registry.list.every(isHere) ? registry.list : registry.list.filter(isHere);
+  known.set(key, list);
+  return list;
 }
 
 /** What outlives a restart of the actor, since it is true of the engine. */

@@ -82,10 +82,9 @@ function targetsOf(
 ): readonly (readonly [number, readonly Variant[]])[] {
   if (task !== undefined) return [[1, variants.filter((each) => each.task === task)]];
   const shares = zipfShares(architectures.length, zipf);
-  return architectures.map((architecture, at) => [
-    shares[at] ?? 0,
-    variants.filter((each) => each.architecture === architecture),
-  ]);
+  const byArchitecture = new Map<string, Variant[]>(architectures.map((each) => [each, []]));
+  for (const variant of variants) byArchitecture.get(variant.architecture)?.push(variant);
+  return architectures.map((each, at) => [shares[at] ?? 0, byArchitecture.get(each) ?? []]);
 }
 
 function chosenOf(
