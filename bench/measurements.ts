@@ -226,6 +226,7 @@ export const measurements: readonly Measurement[] = [
       const cost = await measureRecords(rounds);
       const kept = 1 - cost.recorded / cost.without;
       const streamed = 1 - cost.streamed / cost.without;
+      const written = 1 - cost.written / cost.without;
       const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
       return [
         figureOf(
@@ -235,6 +236,13 @@ export const measurements: readonly Measurement[] = [
           // A recording that gained throughput is a disturbed run.
           Math.abs(kept) <= 0.05,
           { ...cost },
+        ),
+        figureOf(
+          'throughput that writing every turn to a file takes (--record)',
+          percent(written),
+          'shown',
+          true,
+          { without: cost.without, written: cost.written },
         ),
       ];
     },

@@ -1,7 +1,12 @@
 /**
- * What recording costs: throughput with decisions kept as by default, with none kept, and with a
- * subscriber to every selection, interleaved in the same minute; medians of the rounds.
+ * What recording costs: throughput with decisions kept as by default, with none kept, with a
+ * subscriber to every selection, and with every turn written to a file, interleaved in the same
+ * minute; medians of the rounds.
  */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { connect } from '../client/index.ts';
 import { drive } from './drive.ts';
@@ -14,6 +19,7 @@ export interface RecordsCost {
   readonly without: number;
   readonly recorded: number;
   readonly streamed: number;
+  readonly written: number;
   /** Events that the subscriber was told, and those it was too slow for. */
   readonly told: number;
   readonly lost: number;
@@ -31,21 +37,27 @@ export async function measureRecords(rounds: number): Promise<RecordsCost> {
       worker: { preload: { [smallModel.variant]: 1 } },
       ...config,
     });
-  const systems = [await start(nothingKept), await start({})];
+  const folder = mkdtempSync(join(tmpdir(), 'infaas-recording-'));
+  const systems = [
+    await start(nothingKept),
+    await start({}),
+    await start({ ...nothingKept, recording: { folder } }),
+  ];
   const urls = systems.map(({ ready }) => String(ready['url']));
-  const [bare = '', kept = ''] = urls;
+  const [bare = '', kept = '', written = ''] = urls;
   const dialect = digitDialect(smallModel);
   const rateOf = async (url: string, forSeconds = seconds): Promise<number> =>
     (await drive(`${url}/v1/ws`, dialect, inFlight, forSeconds)).perSecond;
   for (const url of urls) await rateOf(url, warmUpSeconds);
-  const rates: Record<'without' | 'recorded' | 'streamed', number[]> = {
-    ...{ without: [], recorded: [], streamed: [] },
+  const rates: Record<'without' | 'recorded' | 'streamed' | 'written', number[]> = {
+    ...{ without: [], recorded: [], streamed: [], written: [] },
   };
   let [told, lost] = [0, 0];
   const client = await connect(kept);
   for (let round = 0; round < rounds; round += 1) {
     rates.without.push(await rateOf(bare));
     rates.recorded.push(await rateOf(kept));
+    rates.written.push(await rateOf(written));
     const ending = new AbortController();
     const subscribed = client.subscribe(
       { kinds: ['selection'] },
@@ -61,9 +73,10 @@ export async function measureRecords(rounds: number): Promise<RecordsCost> {
   }
   await client.close();
   for (const system of systems) await system.stop();
-  const { without, recorded, streamed } = rates;
+  rmSync(folder, { recursive: true });
   return {
-    ...{ without: median(without), recorded: median(recorded), streamed: median(streamed) },
+    ...{ without: median(rates.without), recorded: median(rates.recorded) },
+    ...{ streamed: median(rates.streamed), written: median(rates.written) },
     ...{ told, lost },
   };
 }

@@ -46,6 +46,7 @@ export type Entry =
       kind: TurnKind,
       epoch: number,
       nowMs: number,
+      /** A number: the message told under it. Those that are told are numbered from 0. */
       message: unknown,
     ]
   /** Of the turn before it; a turn that did nothing has none. */
@@ -54,5 +55,8 @@ export type Entry =
 
 export type RecordedTold = readonly [node: string, path: string, message: unknown];
 
-/** In the place of a message that is passed on as it was taken. */
+/** In the place of a message that is passed on as it was taken; it has no number of its own. */
 export const passedOn = 'passed on';
+
+/** Of messages told, so many back may be meant by a number. */
+export const numbersBack = 10_000;

@@ -12,6 +12,8 @@ import {
   ENDED,
   type Entry,
   type Header,
+  numbersBack,
+  passedOn,
   type RecordedTold,
   recordingFormat,
   recordingVersion,
@@ -73,6 +75,9 @@ class Reading {
   readonly roots: Root[] = [];
   readonly turns: Writable<RecordedTurn>[] = [];
   closed: string | undefined;
+  /** A ring of the last messages told, by their numbers. */
+  readonly #told: unknown[] = [];
+  #toldCount = 0;
   readonly #actors: (readonly [node: string, path: string])[] = [];
 
   take(entry: Entry): void {
@@ -85,7 +90,8 @@ class Reading {
         return;
       case BEGUN: {
         const [, actor, kind, epoch, nowMs, taken] = entry;
-        const message = taken === undefined ? undefined : revived(taken);
+        const meant = typeof taken === 'number' ? this.#told[taken % numbersBack] : taken;
+        const message = meant === undefined ? undefined : revived(meant);
         const [node, path] = this.#actors[actor] ?? ['', ''];
         const self = refOf<never>(node, epoch, path);
         const nothing = { told: [], drawn: [], threw: false };
@@ -95,6 +101,9 @@ class Reading {
       case ENDED: {
         const turn = this.turns.at(-1);
         if (turn !== undefined) [, turn.told, turn.drawn, turn.threw] = entry;
+        for (const [, , message] of entry[1]) {
+          if (message !== passedOn) this.#told[this.#toldCount++ % numbersBack] = message;
+        }
         return;
       }
       case CLOSED:

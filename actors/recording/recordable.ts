@@ -126,17 +126,29 @@ const accounts: ReadonlySet<string> = new Set<ToldElsewhere>([
   'engine.describe-cores',
 ]);
 
-/** Of what a turn told, all that is a decision or follows from one. */
-export function toldOf(told: readonly Told[], taken: unknown): RecordedTold[] {
+/**
+ * Of what a turn told, all that is a decision or follows from one.
+ *
+ * @param number Called with each message that is not passed on, in order.
+ */
+export function toldOf(
+  told: readonly Told[],
+  taken: unknown,
+  number: (message: object) => void = () => undefined,
+): RecordedTold[] {
   const kept: RecordedTold[] = [];
   for (const [{ node, path }, message] of told) {
     if (!isDecided(message)) continue;
-    kept.push([node, path, message === taken ? passedOn : recordable(message)]);
+    if (message === taken) kept.push([node, path, passedOn]);
+    else {
+      kept.push([node, path, recordable(message)]);
+      number(message);
+    }
   }
   return kept;
 }
 
-function isDecided(message: unknown): boolean {
+function isDecided(message: unknown): message is object {
   const { type } = message as { readonly type?: unknown };
   return typeof type === 'string' && !accounts.has(type);
 }

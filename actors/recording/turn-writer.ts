@@ -15,6 +15,7 @@ import {
   ENDED,
   type Entry,
   type Header,
+  numbersBack,
   recordingFormat,
   recordingVersion,
   ROOT,
@@ -35,6 +36,9 @@ export class TurnWriter implements TurnRecorder {
   readonly #options: TurnWriterOptions;
   readonly #encoder: RecordEncoder = createRecordEncoder();
   readonly #actors = new Map<string, number>();
+  /** What one actor told another of this process is written once. */
+  readonly #numbers = new WeakMap<object, number>();
+  #told = 0;
   #bytes = 0;
   #open = true;
   /** What the turn that runs has taken. */
@@ -67,12 +71,15 @@ export class TurnWriter implements TurnRecorder {
 
   begin({ kind, self, nowMs, message }: TurnBegun): void {
     this.#taken = message;
-    const taken = message === undefined ? undefined : recordable(message);
-    this.#write([BEGUN, this.#numberOf(self), kind, self.epoch, nowMs, taken]);
+    const actor = this.#actorNumber(self);
+    this.#write([BEGUN, actor, kind, self.epoch, nowMs, this.#written(message)]);
   }
 
   end({ told, drawn, threw }: TurnEnded): void {
-    const kept = toldOf(told, this.#taken);
+    const kept = toldOf(told, this.#taken, (message) => {
+      this.#numbers.set(message, this.#told);
+      this.#told += 1;
+    });
     this.#taken = undefined;
     if (kept.length > 0 || drawn.length > 0 || threw) this.#write([ENDED, kept, drawn, threw]);
     // Between two turns, so that what is there is whole.
@@ -88,7 +95,13 @@ export class TurnWriter implements TurnRecorder {
     this.#open = false;
   }
 
-  #numberOf({ node, path }: Address): number {
+  #written(message: unknown): unknown {
+    if (typeof message !== 'object' || message === null) return undefined;
+    const number = this.#numbers.get(message) ?? -Infinity;
+    return this.#told - number < numbersBack ? number : recordable(message);
+  }
+
+  #actorNumber({ node, path }: Address): number {
     const known = this.#actors.get(path);
     if (known !== undefined) return known;
     const number = this.#actors.size;

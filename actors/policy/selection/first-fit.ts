@@ -45,6 +45,12 @@ import type {
  */
 const preloadBelow = 0.8;
 
+/**
+ * With one that answers in time, though busy or with little to spare, no more of a thousand loaded
+ * ones are looked at for a better.
+ */
+const looksOnMax = 8;
+
 interface Warm {
   readonly variant: VariantView;
   readonly instance: InstanceView;
@@ -71,6 +77,8 @@ export interface FitOrder {
   /** Goes through the variants in the policy's order; the view has them cheapest first. */
   readonly descending: boolean;
   readonly preferred: string;
+  /** Neither the variant nor any behind it in the order qualifies: the search may end. */
+  readonly isPast: (variant: VariantView, query: QueryView) => boolean;
   /**
    * Is `cold` so much better than the `warm` one that serves that it should be loaded meanwhile?
    */
@@ -84,6 +92,8 @@ export interface FitOrder {
 export const cheapestFirst: FitOrder = {
   descending: false,
   preferred: 'cheapest',
+  isPast: ({ costUsd }, { slo, batch }) =>
+    slo.costUsdMax !== undefined && costUsd * batch > slo.costUsdMax,
   worthLoading: (cold, warm) => cold.costUsd <= warm.costUsd * preloadBelow,
 };
 
@@ -97,10 +107,12 @@ export function selectFirstFit(
   let coming = false;
   let soonest: Warm | undefined;
   let qualified = false;
+  let lookedOn = 0;
   const slackMs = query.sloLeftMs * (order.slackShare ?? 1);
   for (let step = 0; step < view.variants.length; step += 1) {
     const variant = variantAt(view, order, step);
-    if (variant === undefined || !qualifies(variant, query)) continue;
+    if (variant === undefined || order.isPast(variant, query)) break;
+    if (!qualifies(variant, query)) continue;
     qualified = true;
     const instance = firstInstance(view, variant, query, random);
     if (instance === undefined) {
@@ -115,6 +127,9 @@ export function selectFirstFit(
     }
     if (instance.state === 'loading' && fastEnough(view, variant, query)) coming = true;
     if (soonest === undefined || ms < soonest.ms) soonest = { variant, instance, ms };
+    if (soonest.ms > query.sloLeftMs) continue;
+    lookedOn += 1;
+    if (lookedOn > looksOnMax) break;
   }
   if (!qualified) return nothingQualifies(view, query);
   return closest(view, query, order, { cold, coming, soonest });
@@ -164,7 +179,8 @@ function loadsOf(view: FleetView, query: QueryView, order: FitOrder): Loads {
   let fast: Cold | undefined;
   for (let step = 0; step < view.variants.length; step += 1) {
     const variant = variantAt(view, order, step);
-    if (variant === undefined || !qualifies(variant, query) || isLoaded(variant)) continue;
+    if (variant === undefined || order.isPast(variant, query)) break;
+    if (!qualifies(variant, query) || isLoaded(variant)) continue;
     const worker = workerForLoad(view, variant, query);
     if (worker === undefined) continue;
     const load = { variant, worker, ms: loadedMs(view, variant, query.batch) };

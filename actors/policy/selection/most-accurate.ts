@@ -10,6 +10,7 @@ import type { FleetView, QueryView, Selection, VariantView } from './view.ts';
 export const accurateFirst: FitOrder = {
   descending: true,
   preferred: 'most accurate',
+  isPast: ({ accuracy }, { slo }) => slo.accuracyMin !== undefined && accuracy < slo.accuracyMin,
   worthLoading: (cold, warm) => cold.accuracy > warm.accuracy,
 };
 
