@@ -4,7 +4,7 @@ import { refOf } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 import type { ReplayedTurn } from '../../runtime/replaying.ts';
-import { createRecordDecoder } from '../../runtime/wire/record-codec.ts';
+import { createRecordDecoder, type RecordDecoder } from '../../runtime/wire/record-codec.ts';
 import {
   ACTOR,
   BEGUN,
@@ -27,36 +27,49 @@ export interface RecordedTurn extends ReplayedTurn {
   readonly threw: boolean;
 }
 
-export interface Recording {
-  readonly header: Header;
-  readonly roots: readonly Root[];
-  readonly turns: readonly RecordedTurn[];
-  /** Why it ends; undefined: whoever wrote it was ended. */
-  readonly closed: string | undefined;
-}
+/** A recording, piece by piece: a whole one may not fit into memory. */
+export type Piece =
+  | { readonly kind: 'header'; readonly header: Header }
+  | { readonly kind: 'root'; readonly root: Root }
+  | { readonly kind: 'turn'; readonly turn: RecordedTurn }
+  /** The last; without it whoever wrote the recording was ended. */
+  | { readonly kind: 'closed'; readonly why: string };
 
 /**
  * @param blocks Bytes of whole entries, in order.
  * @param name For messages. Throws ConfigInvalid on what is no recording of this version.
  */
-export function readRecording(blocks: Iterable<Uint8Array>, name: string): Recording {
+export function* readRecording(blocks: Iterable<Uint8Array>, name: string): Generator<Piece> {
   const reading = new Reading();
   const decoder = createRecordDecoder();
-  let header: Header | undefined;
-  try {
-    for (const block of blocks) {
-      for (const value of decoder.decode(block)) {
-        if (header === undefined) header = headerOf(value, name);
-        else reading.take(value as Entry);
+  let isBegun = false;
+  for (const block of blocks) {
+    for (const value of decodeBlock(decoder, block, name)) {
+      if (isBegun) yield* reading.take(entryOf(value, name));
+      else {
+        isBegun = true;
+        yield { kind: 'header', header: headerOf(value, name) };
       }
     }
+  }
+  if (!isBegun) {
+    throw new ConfigInvalid(`${name} is no recording, or ends before its first turn`, name);
+  }
+  yield* reading.end();
+}
+
+function entryOf(value: unknown, name: string): Entry {
+  const kind: unknown = Array.isArray(value) ? value[0] : undefined;
+  if (typeof kind === 'number' && kind >= ROOT && kind <= CLOSED) return value as Entry;
+  throw new ConfigInvalid(`${name} is damaged: there is something else between its turns`, name);
+}
+
+function decodeBlock(decoder: RecordDecoder, block: Uint8Array, name: string): unknown[] {
+  try {
+    return decoder.decode(block);
   } catch (error) {
-    if (error instanceof ConfigInvalid) throw error;
     throw new ConfigInvalid(`${name} is damaged: ${messageOf(error)}`, name, error);
   }
-  if (header === undefined) throw new ConfigInvalid(`${name} is empty`, name);
-  const { roots, turns, closed } = reading;
-  return { header, roots, turns, closed };
 }
 
 function headerOf(value: unknown, name: string): Header {
@@ -72,45 +85,53 @@ function headerOf(value: unknown, name: string): Header {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 class Reading {
-  readonly roots: Root[] = [];
-  readonly turns: Writable<RecordedTurn>[] = [];
-  closed: string | undefined;
+  /** What it told may come yet. */
+  #turn: Writable<RecordedTurn> | undefined;
   /** A ring of the last messages told, by their numbers. */
   readonly #told: unknown[] = [];
   #toldCount = 0;
   readonly #actors: (readonly [node: string, path: string])[] = [];
 
-  take(entry: Entry): void {
+  *take(entry: Entry): Generator<Piece> {
     switch (entry[0]) {
       case ROOT:
-        this.roots.push(entry[1]);
+        yield* this.end();
+        yield { kind: 'root', root: entry[1] };
         return;
       case ACTOR:
         this.#actors[entry[1]] = [entry[2], entry[3]];
         return;
       case BEGUN: {
+        yield* this.end();
         const [, actor, kind, epoch, nowMs, taken] = entry;
         const meant = typeof taken === 'number' ? this.#told[taken % numbersBack] : taken;
         const message = meant === undefined ? undefined : revived(meant);
         const [node, path] = this.#actors[actor] ?? ['', ''];
         const self = refOf<never>(node, epoch, path);
-        const nothing = { told: [], drawn: [], threw: false };
-        this.turns.push({ kind, self, nowMs, message, ...nothing });
+        this.#turn = { kind, self, nowMs, message, told: [], drawn: [], threw: false };
         return;
       }
-      case ENDED: {
-        const turn = this.turns.at(-1);
-        if (turn !== undefined) [, turn.told, turn.drawn, turn.threw] = entry;
+      case ENDED:
+        if (this.#turn !== undefined) {
+          [, this.#turn.told, this.#turn.drawn, this.#turn.threw] = entry;
+        }
         for (const [, , message] of entry[1]) {
           if (message !== passedOn) this.#told[this.#toldCount++ % numbersBack] = message;
         }
         return;
-      }
       case CLOSED:
-        this.closed = entry[1];
+        yield* this.end();
+        yield { kind: 'closed', why: entry[1] };
         return;
       default:
         assertNever(entry);
     }
+  }
+
+  /** The turn that was begun last, if it was not given yet. */
+  *end(): Generator<Piece> {
+    const turn = this.#turn;
+    this.#turn = undefined;
+    if (turn !== undefined) yield { kind: 'turn', turn };
   }
 }

@@ -1,21 +1,23 @@
 /** Reads recordings from files, or from a folder of them. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { recordingExtension } from '../../actors/recording/entries.ts';
-import { type Recording, readRecording } from '../../actors/recording/read-recording.ts';
+import { type Piece, readRecording } from '../../actors/recording/read-recording.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
 
-export interface NamedRecording {
+export interface RecordingFile {
   readonly file: string;
-  readonly recording: Recording;
+  /** Read as they are asked for, once. Throws ConfigInvalid where it is none, or is damaged. */
+  readonly pieces: Iterable<Piece>;
 }
 
 /** @param paths Files, or folders of them. Throws ConfigInvalid. */
-export function readRecordings(paths: readonly string[]): NamedRecording[] {
-  const files = paths.flatMap(filesOf);
-  return files.map((file) => ({ file, recording: readRecording(blocksOf(file), file) }));
+export function readRecordings(paths: readonly string[]): RecordingFile[] {
+  return paths.flatMap(filesOf).map((file) => {
+    return { file, pieces: readRecording(blocksOf(file), file) };
+  });
 }
 
 function filesOf(path: string): string[] {
@@ -32,18 +34,36 @@ function filesOf(path: string): string[] {
 
 /** As `nodes/recording/recording-file.ts` writes them; what was cut short is left out. */
 function* blocksOf(file: string): Generator<Uint8Array> {
-  let bytes: Buffer;
+  let descriptor: number | undefined;
   try {
-    bytes = readFileSync(file);
+    descriptor = openSync(file, 'r');
+    const length = new DataView(new ArrayBuffer(4));
+    while (readSync(descriptor, length, 0, 4, null) === 4) {
+      const block = blockOf(descriptor, length.getUint32(0, true), file);
+      if (block === undefined) return;
+      yield block;
+    }
   } catch (error) {
+    if (error instanceof ConfigInvalid) throw error;
     throw new ConfigInvalid(`cannot read ${file}: ${messageOf(error)}`, file, error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
-  let at = 0;
-  while (at + 4 <= bytes.length) {
-    const end = at + 4 + bytes.readUInt32LE(at);
-    if (end > bytes.length) break;
-    // A copy of its own: the decoder hands out parts of it.
-    yield new Uint8Array(bytes.subarray(at + 4, end));
-    at = end;
+}
+
+/** No writer makes larger ones: a length beyond is something else's bytes. */
+const blockBytesMax = 512 * 1024 * 1024;
+
+function blockOf(descriptor: number, bytes: number, file: string): Uint8Array | undefined {
+  if (bytes > blockBytesMax) {
+    throw new ConfigInvalid(`${file} is no recording, or is damaged`, file);
   }
+  const block = new Uint8Array(bytes);
+  let read = 0;
+  while (read < bytes) {
+    const count = readSync(descriptor, block, read, bytes - read, null);
+    if (count === 0) return undefined;
+    read += count;
+  }
+  return block;
 }

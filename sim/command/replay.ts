@@ -6,9 +6,6 @@ import { readRecordings } from './recording-files.ts';
 
 export interface FileReplay extends ReplayReport {
   readonly file: string;
-  readonly node: string;
-  /** It ends where its process was killed, or the disk was full. */
-  readonly cutShort: boolean;
 }
 
 export interface ReplayedFiles {
@@ -20,9 +17,8 @@ export interface ReplayedFiles {
 
 /** Throws ConfigInvalid. */
 export function replayFiles(paths: readonly string[]): ReplayedFiles {
-  const files = readRecordings(paths).map(({ file, recording }): FileReplay => {
-    const { header, closed } = recording;
-    return { file, node: header.node, cutShort: closed === undefined, ...replay(recording) };
+  const files = readRecordings(paths).map(({ file, pieces }): FileReplay => {
+    return { file, ...replay(pieces) };
   });
   const same = files.every(({ different }) => different === 0);
   return { files, same, text: files.map(textOf).join('\n') };

@@ -26,7 +26,7 @@ export interface WhatIf {
 
 /** Throws ConfigInvalid. */
 export function whatIf(paths: readonly string[], changes: Changes): WhatIf {
-  const observed = observe(readRecordings(paths).map(({ recording }) => recording));
+  const observed = observe(readRecordings(paths).map(({ pieces }) => pieces));
   const name = paths.join(', ');
   const { seed } = changes;
   const asItWas = runScenario(scenarioOf(observed, name, { seed }));

@@ -14,7 +14,7 @@ import type { Variant, VariantId } from '../../actors/domain/variant.ts';
 import type { EngineCommand } from '../../actors/instance/engine-port.ts';
 import type { InstanceMessage } from '../../actors/instance/protocol.ts';
 import type { Root } from '../../actors/recording/entries.ts';
-import type { RecordedTurn, Recording } from '../../actors/recording/read-recording.ts';
+import type { Piece, RecordedTurn } from '../../actors/recording/read-recording.ts';
 import type { WorkerConfig } from '../../actors/worker/working.ts';
 import type { TallyReport } from '../scenario/report.ts';
 import { Tally } from '../scenario/tally.ts';
@@ -51,10 +51,10 @@ export interface Observed {
   readonly slowdowns: readonly number[];
 }
 
-export function observe(recordings: readonly Recording[]): Observed {
+export function observe(recordings: readonly Iterable<Piece>[]): Observed {
   const observing = new Observing();
   for (const recording of recordings) observing.take(recording);
-  return observing.observed(configsOf(recordings.flatMap(({ roots }) => roots)));
+  return observing.observed();
 }
 
 type Configs = Pick<Observed, 'dispatcher' | 'worker' | 'fleet'>;
@@ -71,6 +71,7 @@ function configsOf(roots: readonly Root[]): Configs {
 }
 
 class Observing {
+  readonly #roots: Root[] = [];
   readonly #queries = new Map<string, { -readonly [K in keyof ObservedQuery]: ObservedQuery[K] }>();
   readonly #tally = new Tally();
   readonly #variants = new Map<VariantId, Variant>();
@@ -78,31 +79,35 @@ class Observing {
   readonly #slowdowns: number[] = [];
   #occupancyUsd = 0;
   #beganMs = Infinity;
-  #gateways = 0;
 
-  take({ header, roots, turns }: Recording): void {
-    this.#beganMs = Math.min(this.#beganMs, header.wallMs);
-    this.#gateways += roots.filter(({ kind }) => kind === 'dispatcher').length;
-    const behindMs = header.wallMs - header.nowMs;
+  take(recording: Iterable<Piece>): void {
+    let behindMs = 0;
     const batches = new Map<string, Batch>();
-    for (const turn of turns) {
-      if (turn.self.path === '/dispatcher') this.#dispatched(turn, behindMs);
-      else this.#ran(turn, batches);
+    for (const piece of recording) {
+      if (piece.kind === 'header') {
+        const { wallMs, nowMs } = piece.header;
+        this.#beganMs = Math.min(this.#beganMs, wallMs);
+        behindMs = wallMs - nowMs;
+      }
+      if (piece.kind === 'root') this.#roots.push(piece.root);
+      if (piece.kind !== 'turn') continue;
+      if (piece.turn.self.path === '/dispatcher') this.#dispatched(piece.turn, behindMs);
+      else this.#ran(piece.turn, batches);
     }
   }
 
-  observed(configs: Configs): Observed {
+  observed(): Observed {
     const queries = [...this.#queries.values()].sort((a, b) => a.atMs - b.atMs);
     const spanMs = (queries.at(-1)?.atMs ?? 0) - (queries[0]?.atMs ?? 0);
     return {
-      ...configs,
+      ...configsOf(this.#roots),
       beganMs: this.#beganMs,
       queries,
       report: this.#tally.report(Math.max(1, spanMs / 1_000)),
       occupancyUsd: this.#occupancyUsd,
       variants: [...this.#variants.values()],
       workers: [...this.#workers.values()],
-      gateways: this.#gateways,
+      gateways: this.#roots.filter(({ kind }) => kind === 'dispatcher').length,
       slowdowns: this.#slowdowns.sort((a, b) => a - b),
     };
   }

@@ -6,7 +6,7 @@
 import { type DispatcherOptions, dispatcherSpec } from '../../actors/dispatcher/behaviour.ts';
 import { fleetAutoscalerSpec, type FleetOptions } from '../../actors/fleet-autoscaler/behaviour.ts';
 import { passedOn, type RecordedTold, type Root } from '../../actors/recording/entries.ts';
-import type { RecordedTurn, Recording } from '../../actors/recording/read-recording.ts';
+import type { Piece, RecordedTurn } from '../../actors/recording/read-recording.ts';
 import { toldOf } from '../../actors/recording/recordable.ts';
 import { type WorkerOptions, workerSpec } from '../../actors/worker/behaviour.ts';
 import { assertNever } from '../../runtime/assert.ts';
@@ -28,7 +28,10 @@ export interface Difference {
 }
 
 export interface ReplayReport {
+  readonly node: string;
   readonly turns: number;
+  /** It ends where its process was killed. */
+  readonly cutShort: boolean;
   /** Messages told that are decisions or follow from one, by type. */
   readonly decided: Readonly<Record<string, number>>;
   /** Turns of actors that were there before the recording began: not played. */
@@ -39,15 +42,24 @@ export interface ReplayReport {
 
 const differencesKept = 10;
 
-export function replay({ roots, turns }: Recording): ReplayReport {
+export function replay(recording: Iterable<Piece>): ReplayReport {
   const host = new ReplayHost(silentLogger, silentMetrics);
   const life = { epoch: 0 };
-  for (const root of roots) addRoot(host, root, life);
   const decided: Record<string, number> = {};
   const differences: Difference[] = [];
   let different = 0;
   let skipped = 0;
-  for (const [at, turn] of turns.entries()) {
+  let turns = 0;
+  let node = '';
+  let cutShort = true;
+  for (const piece of recording) {
+    if (piece.kind === 'header') ({ node } = piece.header);
+    if (piece.kind === 'root') addRoot(host, piece.root, life);
+    if (piece.kind === 'closed') cutShort = false;
+    if (piece.kind !== 'turn') continue;
+    const { turn } = piece;
+    const at = turns;
+    turns += 1;
     if (!host.has(turn.self.path)) {
       skipped += 1;
       continue;
@@ -69,7 +81,7 @@ export function replay({ roots, turns }: Recording): ReplayReport {
       });
     }
   }
-  return { turns: turns.length, decided, skipped, different, differences };
+  return { node, turns, cutShort, decided, skipped, different, differences };
 }
 
 function addRoot(host: ReplayHost, { path, kind, options }: Root, life: { epoch: number }): void {
