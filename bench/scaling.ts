@@ -2,7 +2,7 @@
  * Scaling for real, with a report: our processes on a nats-server, the zoo's heavy architecture,
  * workers of one core each started by an agent. Prints one JSON document, writes an SVG.
  *
- *     node dist/bench/scaling.js ramp|interference|kills [--policy NAME] [--seconds N] [--out FILE.svg]
+ *     node dist/bench/scaling.js ramp|interference|kills [--policy NAME] [--seconds N] [--out SVG]
  *
  * `ramp`: from 5 % to 150 % of the capacity of one core and back. `interference`: a neighbour takes
  * the core of the worker that serves. `kills`: a random worker is killed every 5 s at half load.
@@ -110,7 +110,8 @@ try {
   }
   await Promise.all(pending);
   clearInterval(acting);
-  // Long enough to see the second worker go: the peak is remembered for a minute, then it is wanted no more for another.
+  // Long enough to see the second worker go: the peak is remembered for a minute, and then the
+  // worker must have been wanted no more for another.
   const calmS = scenario === 'ramp' ? 150 : 0;
   await new Promise((resolve) => setTimeout(resolve, calmS * 1000));
   clearInterval(sampling);

@@ -8,7 +8,20 @@ import { z } from 'zod';
 import { decisionKinds } from '../actors/domain/decision.ts';
 import type { ModelManifest } from '../actors/domain/manifest.ts';
 import { parseManifest } from './manifest-schema.ts';
-import { absent, bytes, error, jobAsked, optionalText, ref } from './shared-schemas.ts';
+import { profileSchema } from './profile-schema.ts';
+import {
+  absent,
+  adapterSchema,
+  bytes,
+  error,
+  hardware,
+  jobAsked,
+  modelFileSchema,
+  optionalText,
+  recipeSchema,
+  ref,
+  signatureSchema,
+} from './shared-schemas.ts';
 
 const principal = z.object({
   name: z.string(),
@@ -26,6 +39,38 @@ const manifest = z.unknown().transform((written, context): ModelManifest => {
 
 const asked = { requestId: z.string(), principal, replyTo: ref };
 const told = { requestId: z.string() };
+
+/** Between the registrar's node and the profilers of workers. */
+const profilingSchemas = [
+  z.object({
+    type: z.literal('profiler.measure'),
+    requestId: z.string(),
+    file: modelFileSchema,
+    fit: z.object({
+      signature: signatureSchema,
+      adapter: adapterSchema.nullish().transform(absent),
+      recipe: recipeSchema.nullish().transform(absent),
+    }),
+    batchMax: z.int().positive(),
+    budgetMs: z.number().positive().nullish().transform(absent),
+    replyTo: ref,
+  }),
+  z.object({ type: z.literal('profiler.cancel'), ...told }),
+  z.object({
+    type: z.literal('profiles.progressed'),
+    ...told,
+    done: z.number(),
+    total: z.number(),
+  }),
+  z.object({
+    type: z.literal('profiles.measured'),
+    ...told,
+    outcome: z.discriminatedUnion('ok', [
+      z.object({ ok: z.literal(true), profile: profileSchema, batchMax: z.int().positive() }),
+      z.object({ ok: z.literal(false), error, elsewhere: z.boolean() }),
+    ]),
+  }),
+] as const;
 
 /** Between gateways and the registrar's node. */
 const registrationSchemas = [
@@ -51,8 +96,11 @@ const registrationSchemas = [
     variant: optionalText,
   }),
   z.object({
-    type: z.literal('registrar.drift-seen'),
+    type: z.literal('registrar.worker-seen'),
     workerId: z.string(),
+    hardware,
+    utilisation: z.number(),
+    profiler: ref.nullish().transform(absent),
     everyMs: z.number().positive(),
     drifts: z.array(
       z.object({ variantId: z.string(), ratio: z.number().positive(), stale: z.boolean() }),
@@ -108,6 +156,7 @@ const offlineSchemas = [
 ] as const;
 
 export const controlSchemas = [
+  ...profilingSchemas,
   ...registrationSchemas,
   ...offlineSchemas,
   ...recordsSchemas,

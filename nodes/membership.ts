@@ -16,6 +16,8 @@ import type { Node } from './node.ts';
 
 export const controllerNode = 'controller';
 export const fleetRef = refOf<FleetMessage>(controllerNode, 0, '/fleet-autoscaler');
+/** Of the worker on every worker's node. */
+export const workerPath = '/worker';
 /** Of the records on every gateway's node. */
 export const recordsPath = '/records';
 export const offlineRef = refOf<OfflineMessage>(controllerNode, 0, '/offline');

@@ -39,6 +39,8 @@ export const profileSchema = z.object({
   threads: optional(z.int().positive()),
   provenance: optional(
     z.object({
+      host: optional(z.string()),
+      worker: optional(z.string()),
       cpu: z.string(),
       cores: z.int().positive(),
       runtime: z.string(),

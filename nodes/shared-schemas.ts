@@ -44,21 +44,39 @@ export const adapterSchema = z.object({
 
 export const hardwareKind = z.enum(['cpu', 'cuda', 'webgpu', 'inferentia']);
 
+export const hardware = z.array(
+  z.object({
+    kind: hardwareKind,
+    units: z.number(),
+    memoryBytes: z.number(),
+    costUsdPerUnitHour: z.number(),
+    machine: optionalText,
+  }),
+);
+
+export const modelFileSchema = z.object({
+  path: z.string(),
+  sha256: z.string(),
+  bytes: z.number(),
+  beside: z
+    .array(z.object({ name: z.string(), sha256: z.string(), bytes: z.number() }))
+    .nullish()
+    .transform(absent),
+});
+
+export const recipeSchema = z.object({
+  dims: z.record(z.string(), z.number()),
+  scalars: z.record(z.string(), z.number()),
+  integers: z.enum(['bits', 'ones', 'sizes']),
+});
+
 export const variantSchema = z.object({
   id: z.string(),
   architecture: z.string(),
   task: z.string(),
   dataset: z.string(),
   precision: z.string(),
-  file: z.object({
-    path: z.string(),
-    sha256: z.string(),
-    bytes: z.number(),
-    beside: z
-      .array(z.object({ name: z.string(), sha256: z.string(), bytes: z.number() }))
-      .nullish()
-      .transform(absent),
-  }),
+  file: modelFileSchema,
   accuracy: z.number(),
   accuracyKind: z.enum(accuracyKinds),
   accuracyReference: optionalText,

@@ -14,6 +14,7 @@ import {
   bytes,
   datatype,
   error,
+  hardware,
   hardwareKind,
   names,
   optionalText,
@@ -49,16 +50,6 @@ const instanceReport = z.object({
   served: z.number(),
   loadLeftMs: z.number(),
 });
-
-const hardware = z.array(
-  z.object({
-    kind: hardwareKind,
-    units: z.number(),
-    memoryBytes: z.number(),
-    costUsdPerUnitHour: z.number(),
-    machine: optionalText,
-  }),
-);
 
 const workerReport = z.object({
   workerId: z.string(),

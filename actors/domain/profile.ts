@@ -27,6 +27,10 @@ export type LatencyFit =
 
 /** Where the figures come from. Names no host. */
 export interface Provenance {
+  /** Name of the machine. */
+  readonly host?: string | undefined;
+  /** On whose cores; undefined: beside the controller. */
+  readonly worker?: string | undefined;
   readonly cpu: string;
   /** Of the machine, not of the measurement. */
   readonly cores: number;

@@ -32,7 +32,7 @@ import {
   type DriftWatch,
   medianOf,
   newDriftWatch,
-  tellDrift,
+  tellRegistrar,
   watchDrift,
 } from './drift-watch.ts';
 import type { InstanceObserved, MonitorMessage } from './protocol.ts';
@@ -94,7 +94,7 @@ export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, Moni
         utilisation: 0,
         onlineUtilisation: 0,
         windowStartMs: ctx.nowMs,
-        drift: newDriftWatch(ctx.nowMs),
+        drift: newDriftWatch(),
       };
     },
     behaviour: monitorBehaviour,
@@ -210,7 +210,8 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
     }
   }
   const running = new Set([...monitoring.watched.values()].map(({ last }) => last.variantId));
-  tellDrift(drift, options, running, ctx);
+  const { utilisation } = monitoring;
+  tellRegistrar(drift, options, running, { hardware, utilisation }, ctx);
   if (changed) report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
 }

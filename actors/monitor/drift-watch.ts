@@ -14,21 +14,24 @@ import {
   observeDrift,
 } from '../policy/profiling/drift.ts';
 import type { VariantDrift } from '../policy/profiling/stale.ts';
-import type { DriftSeen } from '../registrar/protocol.ts';
+import type { ProfilerMessage } from '../registrar/profiler-port.ts';
+import type { WorkerSeen } from '../registrar/protocol.ts';
 import type { MonitorMessage } from './protocol.ts';
 
 const defaultDriftTellMs = 10_000;
 
 export interface DriftConfig {
   readonly drift?: DriftRule;
-  /** How often the registrar is told of drift. */
+  /** How often the registrar is told of it, and of the worker. */
   readonly driftTellMs?: number;
 }
 
 export interface DriftOptions {
   readonly workerId: WorkerId;
   /** Who has stale profiles measured anew; undefined: nobody. */
-  readonly registrar?: Ref<DriftSeen> | undefined;
+  readonly registrar?: Ref<WorkerSeen> | undefined;
+  /** Measures models on this worker's machine for the registrar. */
+  readonly profiler?: Ref<ProfilerMessage> | undefined;
   readonly config: DriftConfig;
 }
 
@@ -37,8 +40,8 @@ export interface DriftWatch {
   toldMs: number;
 }
 
-export function newDriftWatch(nowMs: number): DriftWatch {
-  return { byVariant: new Map(), toldMs: nowMs };
+export function newDriftWatch(): DriftWatch {
+  return { byVariant: new Map(), toldMs: -Infinity };
 }
 
 /**
@@ -63,11 +66,15 @@ export function watchDrift(
   known.ratios = [];
 }
 
-/** Tells of the variants that run, if it is time; forgets the others. */
-export function tellDrift(
+/** What is told beside the drift of what runs. */
+type Whereabouts = Pick<WorkerSeen, 'hardware' | 'utilisation'>;
+
+/** Tells of the worker and of the variants that run, if it is time; forgets the others. */
+export function tellRegistrar(
   watch: DriftWatch,
-  { config, registrar, workerId }: DriftOptions,
+  { config, registrar, workerId, profiler }: DriftOptions,
   running: ReadonlySet<VariantId>,
+  whereabouts: Whereabouts,
   ctx: ActorContext<MonitorMessage>,
 ): void {
   const everyMs = config.driftTellMs ?? defaultDriftTellMs;
@@ -80,8 +87,9 @@ export function tellDrift(
       drifts.push({ variantId, ratio: drift.ratio, stale: drift.stale });
     }
   }
-  if (drifts.length === 0) return;
-  ctx.tell(registrar, { type: 'registrar.drift-seen', workerId, everyMs, drifts });
+  if (drifts.length === 0 && profiler === undefined) return;
+  const type = 'registrar.worker-seen';
+  ctx.tell(registrar, { type, workerId, everyMs, drifts, profiler, ...whereabouts });
 }
 
 /** The upper one of two in the middle; 1 of none. */

@@ -22,7 +22,7 @@ import {
   type RegistrarOptions,
 } from './registering.ts';
 import { Registry } from './registry.ts';
-import { reprofileNext, resumeStale, takeDrift } from './reprofiling.ts';
+import { reprofileNext, resumeStale, takeWorker } from './reprofiling.ts';
 import { endRemoving, unregister } from './removal.ts';
 import { begin, endRecording, endStep, endSteps, passProgress } from './running.ts';
 
@@ -38,7 +38,7 @@ export function registrarSpec(options: RegistrarOptions): ActorSpec<Registering,
     remoteTypes: [
       'registrar.register-family',
       'registrar.unregister-family',
-      'registrar.drift-seen',
+      'registrar.worker-seen',
     ],
   };
 }
@@ -52,7 +52,7 @@ function startRegistrar(options: RegistrarOptions, outside: Outside, ctx: Contex
   outside.askers.clear();
   return {
     ...{ options, outside, registry: new Registry(), early: [] },
-    ...{ running: new Map(), removing: new Map(), drifts: new Map() },
+    ...{ running: new Map(), removing: new Map(), workers: new Map() },
     ...{ toReprofile: new Map(), reprofiled: new Map() },
   };
 }
@@ -76,8 +76,8 @@ function registrarBehaviour(
     case 'registrar.unregister-family':
       unregister(registering, message, ctx);
       return registering;
-    case 'registrar.drift-seen':
-      takeDrift(registering, message, ctx);
+    case 'registrar.worker-seen':
+      takeWorker(registering, message, ctx);
       return registering;
     case 'registrar.step-progressed':
       passProgress(registering, message, ctx);

@@ -64,7 +64,7 @@ export class FamilyMaker {
     if (manifest.profile !== undefined || !options.profile) return family;
     const { variant, fit } = this.source;
     const taken = { model: { of: 'source' }, fit, batchMax: variant.batchMax } as const;
-    const step = { ...taken, budgetMs: this.config.profileMs };
+    const step = { ...taken, budgetMs: this.config.profileMs, machine: undefined };
     const measured = yield* attempt('profile', step, progressOf('profiling', variant.id));
     this.nowMs = measured.nowMs;
     // It serves already; without a better profile it keeps the one that it has.
@@ -106,7 +106,7 @@ export class FamilyMaker {
     const judged = yield* this.attempt('evaluate', step, at('evaluating'));
     if (!judged.ok) return refuse(judged.error.message);
     const budgetMs = this.budgetMs(turn.left);
-    const taking = { model, fit, batchMax, budgetMs };
+    const taking = { model, fit, batchMax, budgetMs, machine: made.report.machine };
     const measured = yield* this.attempt('profile', taking, at('profiling'));
     if (!measured.ok) return refuse(measured.error.message);
 

@@ -11,7 +11,9 @@ import type {
   UnregisterReport,
 } from '../domain/registration.ts';
 import type { Variant } from '../domain/variant.ts';
+import type { ProfilingPlace } from '../policy/profiling/place.ts';
 import type { WorkerDrift } from '../policy/profiling/stale.ts';
+import type { ProfilerMessage } from './profiler-port.ts';
 import type { StepEvent } from './steps-port.ts';
 
 export type RegisterOutcome =
@@ -70,9 +72,14 @@ export interface UnregisterFamily {
   readonly replyTo: Ref<RegistrationEvent>;
 }
 
-/** What a worker's monitor found of the profiles of what it runs: at intervals, as it is then. */
-export interface DriftSeen extends WorkerDrift {
-  readonly type: 'registrar.drift-seen';
+/**
+ * How a worker is, and what its monitor found of the profiles of what it runs: at intervals, as it
+ * is then.
+ */
+export interface WorkerSeen extends WorkerDrift, ProfilingPlace {
+  readonly type: 'registrar.worker-seen';
+  /** Measures models there; undefined: nobody does. */
+  readonly profiler: Ref<ProfilerMessage> | undefined;
   /** When it will tell again. */
   readonly everyMs: number;
 }
@@ -96,7 +103,7 @@ export type RegistrarMessage =
     }
   | RegisterFamily
   | UnregisterFamily
-  | DriftSeen
+  | WorkerSeen
   | StepEvent
   | FamilyEvent
   | {

@@ -10,7 +10,7 @@ import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { RegistrationProgress } from '../domain/registration.ts';
 import type { VariantId } from '../domain/variant.ts';
 import type { WorkerId } from '../domain/worker.ts';
-import type { DriftSeen, RegisterFamily, RegistrarMessage, UnregisterFamily } from './protocol.ts';
+import type { RegisterFamily, RegistrarMessage, UnregisterFamily, WorkerSeen } from './protocol.ts';
 import type { RegistrationConfig, Script } from './script.ts';
 import type { Registry } from './registry.ts';
 import type { StepCommand } from './steps-port.ts';
@@ -25,6 +25,8 @@ export interface RegistrarConfig extends RegistrationConfig {
   readonly reprofilePauseMaxMs: number;
   /** Files of variants that were replaced or removed may still be loading somewhere. */
   readonly collectAfterMs: number;
+  /** Nothing is measured on a worker that is used more than this, 0 to 1. */
+  readonly profilingUtilisationMax: number;
 }
 
 export interface RegistrarOptions {
@@ -48,6 +50,8 @@ export interface Running {
   recording: Family | undefined;
   /** What the asker was last told. */
   progress: RegistrationProgress | undefined;
+  /** Where its models are measured. */
+  profiledOn: WorkerId | undefined;
 }
 
 /** A family whose removal, or whose loss of a variant, is being stored. */
@@ -64,8 +68,8 @@ export interface Registering {
   early: RegistrarMessage[] | undefined;
   readonly running: Map<string, Running>;
   readonly removing: Map<string, Removing>;
-  /** What each worker last told of its variants' profiles, and how long that holds. */
-  readonly drifts: Map<WorkerId, { readonly seen: DriftSeen; readonly untilMs: number }>;
+  /** What each worker last told of itself, and how long that holds. */
+  readonly workers: Map<WorkerId, { readonly seen: WorkerSeen; readonly untilMs: number }>;
   /** Variants whose profiles are stale, and why. */
   readonly toReprofile: Map<VariantId, string>;
   /** When a variant was last found stale, and for how long it is let be. */
@@ -137,4 +141,10 @@ export function awaitStore({ config }: RegistrarOptions, requestId: string, ctx:
 
 export function collectLater({ config }: RegistrarOptions, ctx: Context): void {
   ctx.after(config.collectAfterMs, 'collect', { type: 'registrar.collect-due' });
+}
+
+/** Those that have told of themselves lately. */
+export function workersHeard({ workers }: Registering, nowMs: number): readonly WorkerSeen[] {
+  for (const [id, { untilMs }] of workers) if (untilMs < nowMs) workers.delete(id);
+  return [...workers.values()].map(({ seen }) => seen);
 }

@@ -127,7 +127,12 @@ function* firstVariant(
   }
   const measured =
     manifest.profile === undefined
-      ? yield* need('profile', { ...shared, budgetMs: config.quickProfileMs }, 'profiling', id)
+      ? yield* need(
+          'profile',
+          { ...shared, budgetMs: config.quickProfileMs, machine: undefined },
+          'profiling',
+          id,
+        )
       : { profile: manifest.profile, batchMax };
   const file = yield* need('keep', { model }, 'storing', id);
   const variant: Variant = {

@@ -11,8 +11,8 @@ import type { Family } from '../domain/family.ts';
 import { withVariant } from '../domain/family.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import { staleProfiles } from '../policy/profiling/stale.ts';
-import type { DriftSeen } from './protocol.ts';
-import { type Context, objectionToBegin, type Registering } from './registering.ts';
+import type { WorkerSeen } from './protocol.ts';
+import { type Context, objectionToBegin, type Registering, workersHeard } from './registering.ts';
 import { runScript } from './running.ts';
 import {
   attempt,
@@ -28,12 +28,11 @@ import {
 /** A worker that said nothing for so many of its intervals has nothing to say any more. */
 const silentIntervals = 3;
 
-export function takeDrift(registering: Registering, seen: DriftSeen, ctx: Context): void {
-  const { drifts } = registering;
+export function takeWorker(registering: Registering, seen: WorkerSeen, ctx: Context): void {
+  const { workers } = registering;
   const { workerId, everyMs } = seen;
-  drifts.set(workerId, { seen, untilMs: ctx.nowMs + silentIntervals * everyMs });
-  for (const [id, { untilMs }] of drifts) if (untilMs < ctx.nowMs) drifts.delete(id);
-  for (const { variantId, reason } of staleProfiles([...drifts.values()].map((one) => one.seen))) {
+  workers.set(workerId, { seen, untilMs: ctx.nowMs + silentIntervals * everyMs });
+  for (const { variantId, reason } of staleProfiles(workersHeard(registering, ctx.nowMs))) {
     want(registering, variantId, reason, ctx);
   }
   reprofileNext(registering, ctx);
@@ -99,7 +98,7 @@ export function* reprofileScript(
   const step = {
     model: { of: 'kept', file },
     fit: { signature, adapter, recipe: undefined },
-    ...{ batchMax, budgetMs },
+    ...{ batchMax, budgetMs, machine: variant.machine },
   } as const;
   const measured = yield* attempt('profile', step, progressOf('profiling', variant.id));
   if (!measured.ok) throw new RegistrationRefused(measured.error);

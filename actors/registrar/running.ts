@@ -3,9 +3,11 @@
  * what it asked for, until it ends with a family or with a refusal.
  */
 
+import type { Ref } from '../../runtime/actor.ts';
 import { describeVariant } from '../domain/describe-variant.ts';
 import type { QueryError } from '../domain/outcome.ts';
 import type { RegistrationProgress } from '../domain/registration.ts';
+import { placeToProfile } from '../policy/profiling/place.ts';
 import type { RegisterFamily, RegistrationEvent } from './protocol.ts';
 import {
   collectLater,
@@ -17,6 +19,7 @@ import {
   type RegistrarOptions,
   type Running,
   store,
+  workersHeard,
 } from './registering.ts';
 import { registrationScript } from './registration.ts';
 import {
@@ -25,7 +28,8 @@ import {
   type ScriptAnswer,
   type ScriptResult,
 } from './script.ts';
-import type { StepEvent } from './steps-port.ts';
+import type { ProfilerMessage } from './profiler-port.ts';
+import type { Step, StepEvent } from './steps-port.ts';
 
 export function begin(registering: Registering, request: RegisterFamily, ctx: Context): void {
   const { options, registry } = registering;
@@ -51,7 +55,7 @@ export function runScript(
   const id = `registration-${outside.named}`;
   const registration: Running = {
     ...{ id, architecture, request, script, startedMs: ctx.nowMs },
-    ...{ number: 0, recording: undefined, progress: undefined },
+    ...{ number: 0, recording: undefined, progress: undefined, profiledOn: undefined },
   };
   running.set(id, registration);
   if (request !== undefined) outside.askers.set(id, request);
@@ -86,11 +90,12 @@ function resume(
 }
 
 function carryOut(
-  { options }: Registering,
+  registering: Registering,
   registration: Running,
   asked: Script extends Generator<infer R> ? R : never,
   ctx: Context,
 ): void {
+  const { options } = registering;
   const { id, request } = registration;
   registration.number += 1;
   const { progress } = asked;
@@ -102,12 +107,31 @@ function carryOut(
       registrationId: id,
       number: registration.number,
       step: asked.step,
+      profiler: profilerFor(registering, registration, asked.step, ctx.nowMs),
       replyTo: ctx.self,
     });
     return;
   }
   registration.recording = asked.family;
   store(options, asked.family, `${id}/${registration.number}`, ctx);
+}
+
+function profilerFor(
+  registering: Registering,
+  registration: Running,
+  step: Step,
+  nowMs: number,
+): Ref<ProfilerMessage> | undefined {
+  if (step.kind !== 'profile') return undefined;
+  const able = workersHeard(registering, nowMs).filter(({ profiler }) => profiler !== undefined);
+  const place = placeToProfile(able, {
+    hardware: 'cpu',
+    machine: step.machine,
+    before: registration.profiledOn,
+    utilisationMax: registering.options.config.profilingUtilisationMax,
+  });
+  registration.profiledOn = place?.workerId;
+  return place?.profiler;
 }
 
 export function passProgress(

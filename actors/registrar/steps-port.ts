@@ -12,6 +12,7 @@ import type { Principal } from '../domain/principal.ts';
 import type { Profile } from '../domain/profile.ts';
 import type { Signature } from '../domain/signature.ts';
 import type { Adapter, ModelFile } from '../domain/variant.ts';
+import type { ProfilerMessage, ProfilingFit } from './profiler-port.ts';
 
 /** The source, or a candidate made of it, among a registration's own files. */
 export type WorkFile =
@@ -87,9 +88,11 @@ export interface Steps {
   profile: {
     readonly takes: {
       readonly model: WorkFile | { readonly of: 'kept'; readonly file: ModelFile };
-      readonly fit: Omit<StepFit, 'recipe'> & { readonly recipe: Recipe | undefined };
+      readonly fit: ProfilingFit;
       readonly batchMax: number;
       readonly budgetMs: number | undefined;
+      /** The type of machine that it is bound to. */
+      readonly machine: string | undefined;
     };
     readonly gives: { readonly profile: Profile; readonly batchMax: number };
   };
@@ -114,6 +117,8 @@ export type StepCommand =
       /** Counts the steps of a registration: an answer to an older one is stale. */
       readonly number: number;
       readonly step: Step;
+      /** Whose machine a profile is measured on; undefined: this one. */
+      readonly profiler?: Ref<ProfilerMessage> | undefined;
       readonly replyTo: Ref<StepEvent>;
     }
   /** Its files are not needed any more, and a step that runs is not either. */

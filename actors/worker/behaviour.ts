@@ -105,6 +105,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
       baseMemoryBytes: config.baseMemoryBytes,
       worker: ctx.self,
       registrar: options.registrar,
+      profiler: options.profiler,
       instanceRef: (path) => refOf(options.node, 0, path),
       config: config.monitor,
     }),

@@ -17,7 +17,8 @@ import type { ModelAutoscalerConfig } from '../model-autoscaler/behaviour.ts';
 import type { ModelAutoscalerMessage } from '../model-autoscaler/protocol.ts';
 import type { MonitorConfig } from '../monitor/behaviour.ts';
 import type { MonitorMessage } from '../monitor/protocol.ts';
-import type { DriftSeen } from '../registrar/protocol.ts';
+import type { ProfilerMessage } from '../registrar/profiler-port.ts';
+import type { WorkerSeen } from '../registrar/protocol.ts';
 import type { RunQuery, WorkerEvent, WorkerMessage } from './protocol.ts';
 
 export interface WorkerConfig {
@@ -49,7 +50,9 @@ export interface WorkerOptions {
   /** Path of the records on each dispatcher's node, where decisions are kept; if anywhere. */
   readonly recordsPath?: string | undefined;
   /** Who has stale profiles measured anew. */
-  readonly registrar?: Ref<DriftSeen> | undefined;
+  readonly registrar?: Ref<WorkerSeen> | undefined;
+  /** Measures models on this machine for the registrar. */
+  readonly profiler?: Ref<ProfilerMessage> | undefined;
   readonly config: WorkerConfig;
 }
 

@@ -4,9 +4,6 @@
  * replaced by the next load and not before.
  */
 
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
-
 import type { VariantId } from '../../actors/domain/variant.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -14,6 +11,7 @@ import type { EngineConfig } from './config.ts';
 import { HostProcess } from './host-process.ts';
 import { chooseLane } from './lane-choice.ts';
 import type { LaneLink } from './lane-link.ts';
+import { pinTo } from './pin.ts';
 import { Quarantine } from './quarantine.ts';
 
 export interface HostPoolOptions {
@@ -167,17 +165,4 @@ export class HostPool {
       if (of === host) this.apartHosts.delete(cores);
     }
   }
-}
-
-/** A command line's beginning that pins a process to cores; nothing where that cannot be done. */
-function pinTo(cores: readonly number[]): string[] {
-  const onPath = (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, 'taskset'), constants.X_OK);
-      return folder !== '';
-    } catch {
-      return false;
-    }
-  });
-  return cores.length > 0 && onPath ? ['taskset', '-c', cores.join(',')] : [];
 }

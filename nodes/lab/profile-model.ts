@@ -6,7 +6,7 @@
  * file itself is in the system's cache in either case: no program can put it out without privilege.
  */
 
-import { cpus } from 'node:os';
+import { cpus, hostname } from 'node:os';
 
 import { env } from 'onnxruntime-node';
 
@@ -231,6 +231,7 @@ function provenanceOf(latency: readonly LatencyPoint[]): Provenance {
   const measured = latency.filter(({ predicted }) => predicted !== true);
   const processors = cpus();
   return {
+    host: hostname(),
     cpu: processors[0]?.model.trim() ?? 'unknown CPU',
     cores: Math.max(1, processors.length),
     runtime: `onnxruntime-node ${env.versions.node ?? 'of unknown version'}`,

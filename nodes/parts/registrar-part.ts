@@ -14,6 +14,7 @@ import { createModelLab } from '../lab/lab.ts';
 import { controllerNode } from '../membership.ts';
 import type { Node } from '../node.ts';
 import { KeptModels } from '../registrar/kept-models.ts';
+import { RemoteProfiling } from '../registrar/remote-profiling.ts';
 import { StepRunner } from '../registrar/steps.ts';
 import { Uploads } from '../registrar/uploads.ts';
 import { openDirectoryRepository } from '../stores/directory-repository.ts';
@@ -44,8 +45,12 @@ export async function addRegistrar(
   const folder = join(dataDir, 'models');
   const repository = openDirectoryRepository({ folder, clock });
   const kept = new KeptModels({ repository, folder, shared: await openSharedRepository(node) });
+  const { hangMs, startTimeoutMs } = config.lab;
+  // As long as a job there may be silent, and its start, and the fetching of its model.
+  const silentMs = 2 * (hangMs + startTimeoutMs);
+  const remote = new RemoteProfiling(host, clock, silentMs);
   const steps = new StepRunner({
-    ...{ host, clock, log, lab, uploads, kept, config },
+    ...{ host, clock, log, lab, uploads, kept, config, remote },
     workFolder: join(dataDir, 'work'),
   });
   const spec = registrarSpec({
@@ -64,6 +69,7 @@ export async function addRegistrar(
     },
     close: async () => {
       steps.close();
+      remote.close();
       await publishing;
       await lab.close();
       uploads.close();

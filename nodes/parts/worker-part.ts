@@ -10,7 +10,9 @@ import type { Ref } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
+import { pinTo } from '../engine/pin.ts';
 import { machineType } from '../generator/machine-type.ts';
+import { createModelLab } from '../lab/lab.ts';
 import {
   controllerRef,
   fleetRef,
@@ -19,6 +21,8 @@ import {
   registrarRef,
 } from '../membership.ts';
 import type { Node } from '../node.ts';
+import { openProfiler, type Profiler } from '../registrar/profiler.ts';
+import type { ModelFiles } from '../stores/model-files.ts';
 import { openWorkerFiles } from './model-files-part.ts';
 
 export interface WorkerSlice {
@@ -72,7 +76,15 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
     metrics,
     files,
   });
-  const engine: OnnxEngine = { ...onnx, shutdown: () => onnx.shutdown().finally(close) };
+  // In a system of one process the controller's own lab is on this machine.
+  const profiler = node.kind === 'worker' ? openWorkerProfiler(node, files, cores) : undefined;
+  const engine: OnnxEngine = {
+    ...onnx,
+    shutdown: async () => {
+      await profiler?.close();
+      await onnx.shutdown().finally(close);
+    },
+  };
   engine.warm();
   const { reload, drainMs, ...limits } = config.worker;
   const options: WorkerOptions = {
@@ -85,6 +97,7 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
     controller: controllerRef,
     recordsPath,
     registrar: registrarRef,
+    profiler: profiler?.port,
     fleet: node.remoting === undefined ? undefined : fleetRef,
     config: {
       ...limits,
@@ -98,6 +111,17 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
   node.failWith(worker);
   membership.attachments.push({ type: 'controller.attach-worker', worker });
   return { worker, engine, hardware, drain: () => drainWorker(node, worker, drainMs) };
+}
+
+/** On one core of the worker's, as an instance runs. */
+function openWorkerProfiler(
+  node: Node,
+  files: ModelFiles,
+  cores: readonly number[] | undefined,
+): Profiler {
+  const { host, log, config, name } = node;
+  const lab = createModelLab(config.lab, log, { pin: pinTo(cores?.slice(0, 1) ?? []) });
+  return openProfiler({ host, log, lab, files, workerId: name });
 }
 
 function drainWorker(node: Node, worker: Ref<WorkerMessage>, withinMs: number): Promise<void> {

@@ -21,6 +21,8 @@ export const registrarConfigSchema = z.strictObject({
   reprofilePauseMaxMs: milliseconds.default(24 * 3_600_000),
   /** Models of variants that were replaced or removed stay on disk for so long. */
   collectAfterMs: milliseconds.default(60_000),
+  /** Models are measured on a worker that is used no more than this, else beside the controller. */
+  profilingUtilisationMax: z.number().min(0).max(1).default(0.1),
   /** Uploads that no registration has taken yet. */
   uploadsMax: count.default(64),
   /** An upload to which nothing is added for so long is given up. */

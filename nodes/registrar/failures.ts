@@ -7,6 +7,16 @@ import { type LabFailure, LabFailed, ModelRefused, ValidationInvalid } from '../
 /** Thrown where the files that came are not those that the manifest names. */
 export class FilesMissing extends Error {}
 
+/** A worker's verdict on a model, typed already. */
+export class RefusedElsewhere extends Error {
+  readonly error: QueryError;
+
+  constructor(error: QueryError) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
 const ofLab: Readonly<Record<LabFailure, QueryError['code']>> = {
   // The model's own doing.
   hung: 'bad_input',
@@ -20,6 +30,7 @@ const ofLab: Readonly<Record<LabFailure, QueryError['code']>> = {
 
 /** `folder` is our business: messages name files as they were given. */
 export function errorOfStep(error: unknown, folder: string): QueryError {
+  if (error instanceof RefusedElsewhere) return error.error;
   const message = messageOf(error).replaceAll(`${folder}/`, '');
   if (error instanceof LabFailed) {
     return queryError(ofLab[error.how], message, { failure: error.how, stage: error.stage });

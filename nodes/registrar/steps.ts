@@ -25,10 +25,11 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Config } from '../config.ts';
 import { candidateNamed, optimisationLevels, precisionsNamed } from '../generator/candidate.ts';
 import type { LabCall, ModelLab } from '../lab/lab.ts';
-import { errorOfStep, FilesMissing } from './failures.ts';
+import { errorOfStep, FilesMissing, RefusedElsewhere } from './failures.ts';
 import { hashFile } from '../stores/receive-blob.ts';
 import type { KeptModels } from './kept-models.ts';
 import { pathWithin } from './model-paths.ts';
+import type { RemoteProfiling } from './remote-profiling.ts';
 import type { TakenUpload, Uploads } from './uploads.ts';
 
 export interface StepRunnerOptions {
@@ -39,6 +40,7 @@ export interface StepRunnerOptions {
   readonly uploads: Uploads;
   readonly config: Config;
   readonly kept: KeptModels;
+  readonly remote: RemoteProfiling;
   /** Where candidates are made. */
   readonly workFolder: string;
 }
@@ -103,7 +105,7 @@ export class StepRunner {
     }
   }
 
-  private async run({ registrationId, number, step, replyTo }: RunStep): Promise<void> {
+  private async run({ registrationId, number, step, profiler, replyTo }: RunStep): Promise<void> {
     const { host } = this.options;
     const work = this.workOf(registrationId);
     const call: LabCall = {
@@ -115,7 +117,7 @@ export class StepRunner {
     };
     let outcome: StepOutcome;
     try {
-      outcome = { ok: true, report: await this.carryOut(step, work, call) };
+      outcome = { ok: true, report: await this.carryOut(step, work, call, profiler) };
     } catch (error) {
       const folder = work.source?.upload.folder ?? work.folder;
       outcome = { ok: false, error: errorOfStep(error, folder) };
@@ -161,7 +163,12 @@ export class StepRunner {
     }
   }
 
-  private carryOut(step: Step, work: Work, call: LabCall): Promise<Steps[StepKind]['gives']> {
+  private carryOut(
+    step: Step,
+    work: Work,
+    call: LabCall,
+    profiler: RunStep['profiler'],
+  ): Promise<Steps[StepKind]['gives']> {
     switch (step.kind) {
       case 'read':
         return this.read(step, work, call);
@@ -174,7 +181,7 @@ export class StepRunner {
       case 'keep':
         return this.keep(step, work);
       case 'profile':
-        return this.profile(step, work, call);
+        return this.profile(step, work, call, profiler);
       default:
         return assertNever(step);
     }
@@ -275,7 +282,19 @@ export class StepRunner {
     { model, fit, batchMax, budgetMs }: Steps['profile']['takes'],
     work: Work,
     call: LabCall,
+    profiler: RunStep['profiler'],
   ): Promise<Steps['profile']['gives']> {
+    if (profiler !== undefined) {
+      // It is fetched by its hash from where it would be loaded from.
+      const kept = model.of === 'kept' ? model.file : await this.keep({ model }, work);
+      const what = { file: kept, fit, batchMax, budgetMs };
+      const told = await this.options.remote.measure(profiler, what, call);
+      if (told.is === 'measured') return { profile: told.profile, batchMax: told.batchMax };
+      if (told.is === 'refused') throw new RefusedElsewhere(told.error);
+      call.signal?.throwIfAborted();
+      const { node: worker } = profiler;
+      this.options.log.warn('measured here, for a worker did not', { worker, why: told.why });
+    }
     const file = model.of === 'kept' ? model.file.path : pathOf(model, work);
     const options = { ...fit, batchMax, budgetMs };
     const { profile, batchMax: largest } = await this.options.lab.profile(file, options, call);

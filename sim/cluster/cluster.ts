@@ -119,6 +119,7 @@ const registrarLimits: RegistrarConfig = {
   ...{ registrationsMax: 1, quickProfileMs: 1_500, profileMs: 10_000, familyMs: 150_000 },
   ...{ storeMs: 10_000, collectAfterMs: 60_000 },
   ...{ reprofilePauseMs: 600_000, reprofilePauseMaxMs: 86_400_000 },
+  profilingUtilisationMax: 0.1,
 };
 
 export class Cluster {

@@ -11,4 +11,5 @@ export const registrarLimits: RegistrarConfig = {
   reprofilePauseMs: 600_000,
   reprofilePauseMaxMs: 86_400_000,
   collectAfterMs: 60_000,
+  profilingUtilisationMax: 0.1,
 };

@@ -7,13 +7,13 @@ import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker
 import type { InstanceMessage } from '../../../actors/instance/protocol.ts';
 import { monitorSpec } from '../../../actors/monitor/behaviour.ts';
 import type { InstanceObserved, MonitorMessage } from '../../../actors/monitor/protocol.ts';
-import type { DriftSeen } from '../../../actors/registrar/protocol.ts';
+import type { WorkerSeen } from '../../../actors/registrar/protocol.ts';
 import type { WorkerMessage } from '../../../actors/worker/protocol.ts';
 import { refOf } from '../../../runtime/actor.ts';
 import { anySpec, Recording } from '../../support/recording-context.ts';
 import { cpuOf } from '../../support/worker-stage.ts';
 
-const registrar = refOf<DriftSeen>('controller', 1, '/registrar');
+const registrar = refOf<WorkerSeen>('controller', 1, '/registrar');
 const worker = refOf<WorkerMessage>('w1', 1, '/worker');
 const instanceRef = (path: string): ReturnType<typeof refOf<InstanceMessage>> =>
   refOf('w1', 0, path);
@@ -187,7 +187,7 @@ describe('the monitor of a worker', () => {
 });
 
 describe("a monitor's account of profiles", () => {
-  const told = (stage: MonitorStage): DriftSeen | undefined => stage.toldTo(registrar).at(-1);
+  const told = (stage: MonitorStage): WorkerSeen | undefined => stage.toldTo(registrar).at(-1);
   const minutes = (stage: MonitorStage, windows: number, batches: number, ratio: number): void => {
     for (let at = 0; at < windows; at += 1) stage.window(batches, ratio);
   };

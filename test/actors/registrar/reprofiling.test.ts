@@ -7,7 +7,12 @@ import { emptyFamily, type Family } from '../../../actors/domain/family.ts';
 import { localPrincipal } from '../../../actors/domain/principal.ts';
 import type { Variant } from '../../../actors/domain/variant.ts';
 import { registrarSpec } from '../../../actors/registrar/behaviour.ts';
-import type { RegisterOutcome, RegistrarMessage } from '../../../actors/registrar/protocol.ts';
+import type { ProfilerMessage } from '../../../actors/registrar/profiler-port.ts';
+import type {
+  RegisterOutcome,
+  RegistrarMessage,
+  WorkerSeen,
+} from '../../../actors/registrar/protocol.ts';
 import type { StepCommand, StepOutcome } from '../../../actors/registrar/steps-port.ts';
 import { refOf } from '../../../runtime/actor.ts';
 import { anySpec, Recording } from '../../support/recording-context.ts';
@@ -17,6 +22,8 @@ import { perQuery, variantOf } from '../../support/variants.ts';
 const controller = refOf<ControllerMessage>('controller', 1, '/controller');
 const steps = refOf<StepCommand>('controller', 1, '/steps');
 const everyMs = 10_000;
+const core = { kind: 'cpu', units: 1, memoryBytes: 1e9, costUsdPerUnitHour: 1 } as const;
+const profilerOf = (workerId: string) => refOf<ProfilerMessage>(workerId, 3, '/profiler');
 const profile = {
   ...{ loadMs: 1, memoryBytes: 10, latency: perQuery(30), measuredOn: 'here' },
   provenance: { cpu: 'c', cores: 1, runtime: 'r', date: 'd', samples: 1, spread: 0 },
@@ -37,7 +44,20 @@ class DriftStage extends Recording<unknown, RegistrarMessage> {
     const drifts = Object.entries(ratios).map(([variantId, ratio]) => {
       return { variantId, ratio, stale: ratio > 1.5 };
     });
-    return this.send({ type: 'registrar.drift-seen', workerId, everyMs, drifts });
+    return this.sees({ workerId, drifts });
+  }
+
+  sees(seen: Partial<WorkerSeen>): this {
+    const idle = { workerId: 'w1', everyMs, drifts: [], hardware: [core], utilisation: 0 };
+    return this.send({
+      ...{ type: 'registrar.worker-seen', profiler: undefined, ...idle, ...seen },
+    });
+  }
+
+  /** On whose machine it is to be measured. */
+  get profiler(): string | undefined {
+    const step = this.toldTo(steps).findLast(({ type }) => type === 'steps.run-step');
+    return step?.type === 'steps.run-step' ? step.profiler?.node : undefined;
   }
 
   /** Stores what was to be recorded; gives it. */
@@ -74,6 +94,29 @@ describe('a profile that has become stale', () => {
     expect(stage.store()?.stale).to.match(/2.00 times on w1/);
     expect(stage.measure()).to.equal('v.onnx');
     expect(stage.store()).to.deep.include({ profile, stale: undefined });
+  });
+
+  it('is measured on the idlest worker that may, else beside the controller', () => {
+    const profiled = (...others: readonly Partial<WorkerSeen>[]): string | undefined => {
+      const stage = new DriftStage(variantOf('v'));
+      for (const [at, seen] of others.entries()) {
+        const workerId = `w${at + 2}`;
+        stage.sees({ workerId, profiler: profilerOf(workerId), ...seen });
+      }
+      stage.drifts({ v: 2 }).store();
+      return stage.profiler;
+    };
+    expect(profiled()).to.equal(undefined);
+    expect(profiled({ utilisation: 0.05 }, {})).to.equal('w3');
+    expect(profiled({ utilisation: 0.5 })).to.equal(undefined);
+    expect(profiled({ profiler: undefined })).to.equal(undefined);
+  });
+
+  it('is not measured on a worker that has fallen silent', () => {
+    const stage = new DriftStage(variantOf('v'));
+    stage.sees({ workerId: 'w2', profiler: profilerOf('w2') }).advance(3 * everyMs + 1);
+    stage.drifts({ v: 2 }).store();
+    expect(stage.profiler).to.equal(undefined);
   });
 
   it('is left where nothing is off', () => {
