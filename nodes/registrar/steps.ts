@@ -24,6 +24,7 @@ import { messageOf } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Config } from '../config.ts';
 import { candidateNamed, optimisationLevels, precisionsNamed } from '../generator/candidate.ts';
+import { LabFailed } from '../lab/errors.ts';
 import type { LabCall, ModelLab } from '../lab/lab.ts';
 import { errorOfStep, FilesMissing, RefusedElsewhere } from './failures.ts';
 import { hashFile } from '../stores/receive-blob.ts';
@@ -291,7 +292,9 @@ export class StepRunner {
       const told = await this.options.remote.measure(profiler, what, call);
       if (told.is === 'measured') return { profile: told.profile, batchMax: told.batchMax };
       if (told.is === 'refused') throw new RefusedElsewhere(told.error);
-      call.signal?.throwIfAborted();
+      if (call.signal?.aborted === true) {
+        throw new LabFailed('cancelled', 'measuring', told.why, kept.path);
+      }
       const { node: worker } = profiler;
       this.options.log.warn('measured here, for a worker did not', { worker, why: told.why });
     }

@@ -23,6 +23,9 @@ export interface ProfilingWanted {
   readonly utilisationMax: number;
 }
 
+/** A family is measured on until its worker is used so many times as much as a new one may be. */
+const stayFactor = 3;
+
 /** The least used of those that may, ties by name; undefined where there is none. */
 export function placeToProfile<P extends ProfilingPlace>(
   places: readonly P[],
@@ -36,7 +39,8 @@ export function placeToProfile<P extends ProfilingPlace>(
         (machine === undefined || slot.machine === machine),
     ),
   );
-  const same = able.find(({ workerId }) => workerId === before);
+  const stayMax = Math.min(1, stayFactor * utilisationMax);
+  const same = able.find((place) => place.workerId === before && place.utilisation <= stayMax);
   if (same !== undefined) return same;
   const idle = able.filter(({ utilisation }) => utilisation <= utilisationMax);
   return idle.reduce<P | undefined>(

@@ -40,10 +40,11 @@ describe('the place where a model is measured', () => {
     expect(chosen(places, { hardware: 'cuda' })).to.equal(undefined);
   });
 
-  it('stays the same for a family, unless a variant cannot run there', () => {
-    const places = [place('a', 0, 'x'), place('b', 0.9, 'y')];
+  it('stays the same for a family, unless a variant cannot run there or it is in use', () => {
+    const places = [place('a', 0, 'x'), place('b', 0.3, 'y')];
     expect(chosen(places, { before: 'b' })).to.equal('b');
     expect(chosen(places, { before: 'b', machine: 'x' })).to.equal('a');
     expect(chosen(places, { before: 'gone' })).to.equal('a');
+    expect(chosen([place('a', 0), place('b', 0.4)], { before: 'b' })).to.equal('a');
   });
 });
