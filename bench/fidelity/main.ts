@@ -26,7 +26,7 @@ import {
   figuresOf,
 } from './figures.ts';
 import { models, preload, profileModels, type RealSystem, startRealSystem } from './real-system.ts';
-import { calibration, durationS, type Workload, workloads, warmUpS } from './workloads.ts';
+import { atPace, calibration, durationS, type Workload, workloads, warmUpS } from './workloads.ts';
 import { type Compared, reportOf } from './write-report.ts';
 
 const usage = `npm run fidelity -- [options]
@@ -57,6 +57,7 @@ const { values } = parseArgs({
 });
 const rounds = Number(values.rounds);
 const hopMaxMs = 20;
+const profilesPath = join(values.folder, 'profiles.json');
 const chosen = workloads.filter(({ id }) => id.includes(values.only));
 
 interface Round {
@@ -72,11 +73,12 @@ function say(line: string): void {
 
 /** What the simulator is given: a file that `infaas simulate` runs too. */
 function scenarioFile(
-  { id, about, load }: Workload,
+  workload: Workload,
   variants: readonly Variant[],
   seed: number,
   measured: Calibration | undefined,
 ): string {
+  const { id, about } = workload;
   const hops = measured === undefined ? 1 : measured.hopMs / modelledConstants.hopMs;
   const scenario = {
     ...{ name: id, about, seed, durationS, warmUpS },
@@ -88,7 +90,12 @@ function scenarioFile(
         profile.latency.map(({ batch }) => [batch, predictBatchMs(profile, batch)]),
       ),
     })),
-    ...{ preload, load, spread: 0, modelled: { hopMs: hops } },
+    ...{
+      preload,
+      ...atPace(workload, heavyAloneMs(variants)),
+      spread: 0,
+      modelled: { hopMs: hops },
+    },
     ...(measured === undefined ? {} : { noise: measured.noise }),
   };
   const folder = join(values.folder, 'scenarios');
@@ -96,6 +103,12 @@ function scenarioFile(
   const file = join(folder, `${id}-${String(seed)}.yaml`);
   writeFileSync(file, JSON.stringify(scenario));
   return file;
+}
+
+function heavyAloneMs(variants: readonly Variant[]): number {
+  const profiled = variants.find(({ id }) => id === models[0]);
+  if (profiled === undefined) throw new Error(`${models[0] ?? ''} has no profile`);
+  return predictBatchMs(profiled.profile, 1);
 }
 
 /** Queries that waited for one another, on a machine that others fill, calibrate nothing. */
@@ -111,11 +124,9 @@ async function playRound(
   const pathOf = ({ id }: Workload): string => join(values.folder, id, `${String(round)}.json`);
   const missing = chosen.filter((workload) => readKept(pathOf(workload)) === undefined);
   if (missing.length === 0) return;
-  const profiled = variants.find(({ id }) => id === models[0]);
-  if (profiled === undefined) throw new Error(`${models[0] ?? ''} has no profile`);
   // Anew each round, for what others do on the machine changes.
   const sent = readScenario(scenarioFile(calibration, variants, round, undefined));
-  const measured = calibrationOf(await system.play(sent), predictBatchMs(profiled.profile, 1));
+  const measured = calibrationOf(await system.play(sent), heavyAloneMs(variants));
   if (!isUsable(measured)) {
     say(`round ${String(round)}: the machine is too busy to calibrate; left out`);
     return;
@@ -134,13 +145,12 @@ async function playRound(
 }
 
 async function run(): Promise<void> {
-  const path = join(values.folder, 'profiles.json');
-  let variants = readKept(path) as Variant[] | undefined;
+  let variants = readKept(profilesPath) as Variant[] | undefined;
   if (variants === undefined) {
     variants = await profileModels(Number(values['profile-ms']), (model) => {
       say(`profiling ${model}`);
     });
-    writeKept(path, variants);
+    writeKept(profilesPath, variants);
   }
   const system = await startRealSystem(variants);
   try {
@@ -177,6 +187,7 @@ async function main(): Promise<void> {
   const text = reportOf(compared, {
     machine: cpus()[0]?.model ?? 'unknown CPU',
     cores: availableParallelism(),
+    aloneMs: heavyAloneMs((readKept(profilesPath) as Variant[] | undefined) ?? []),
     commit: commit.stdout.toString().trim(),
     date: new Date().toISOString().slice(0, 10),
   });

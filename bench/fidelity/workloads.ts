@@ -7,7 +7,29 @@
 export interface Workload {
   readonly id: string;
   readonly about: string;
-  readonly load: readonly unknown[];
+  readonly load: readonly StreamAsked[];
+}
+
+interface StreamAsked {
+  readonly latencyMs: number;
+  readonly timeoutMs: number;
+  readonly [more: string]: unknown;
+}
+
+/** What the rates and latencies below are for: a core that runs `resnet-tta` in so long, ms. */
+export const heavyMs = 14;
+
+/** The same load, in shares of what a core of another pace carries. */
+export function atPace({ load }: Workload, alone: number) {
+  const pace = alone / heavyMs;
+  return {
+    loadFactor: 1 / pace,
+    load: load.map((stream) => ({
+      ...stream,
+      latencyMs: pace * stream.latencyMs,
+      timeoutMs: pace * stream.timeoutMs,
+    })),
+  };
 }
 
 export const warmUpS = 3;

@@ -1,7 +1,7 @@
 /** `docs/fidelity.md`: what the simulator says beside what was measured. */
 
 import type { Agreement } from './figures.ts';
-import { durationS, type Workload } from './workloads.ts';
+import { durationS, heavyMs, type Workload } from './workloads.ts';
 
 export interface Compared {
   readonly workload: Workload;
@@ -24,6 +24,8 @@ export function reportOf(
   facts: {
     readonly machine: string;
     readonly cores: number;
+    /** Of the heaviest model, one query. */
+    readonly aloneMs: number;
     readonly commit: string;
     readonly date: string;
   },
@@ -50,6 +52,10 @@ export function reportOf(
     `**${String(within)} of ${String(all.length)} figures agree.** ${facts.machine},`,
     `${String(facts.cores)} cores; commit ${facts.commit}; ${facts.date}.`,
     loadText(compared, facts.cores),
+    '',
+    `Rates and latencies are written for a core that runs resnet-tta in ${String(heavyMs)} ms.`,
+    `This one takes ${facts.aloneMs.toFixed(1)} ms: rates were divided, latencies multiplied by`,
+    `${(facts.aloneMs / heavyMs).toFixed(2)}.`,
     '',
     '| workload | figure | real | least – most | simulated | difference | agrees |',
     '|---|---|---:|---:|---:|---:|---|',
