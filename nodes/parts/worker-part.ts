@@ -6,7 +6,7 @@ import { cpuCoreUsdPerHour, type Hardware } from '../../actors/domain/hardware.t
 import type { Root } from '../../actors/recording/entries.ts';
 import { type WorkerOptions, workerSpec } from '../../actors/worker/behaviour.ts';
 import type { WorkerMessage } from '../../actors/worker/protocol.ts';
-import type { Ref } from '../../runtime/actor.ts';
+import { type Ref, refOf } from '../../runtime/actor.ts';
 import { ConfigInvalid } from '../../runtime/errors.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { createOnnxEngine, type OnnxEngine } from '../adapters/onnx-engine.ts';
@@ -97,7 +97,8 @@ export function addWorker(node: Node, membership: Membership, slice: OwnedSlice)
     controller: controllerRef,
     recordsPath,
     registrar: registrarRef,
-    profiler: profiler?.port,
+    // Of any epoch, as the others are: a recording holds the options of the start.
+    profiler: profiler && refOf(node.name, 0, profiler.port.path),
     fleet: node.remoting === undefined ? undefined : fleetRef,
     config: {
       ...limits,
