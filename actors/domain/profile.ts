@@ -25,7 +25,7 @@ export type LatencyFit =
   | { readonly kind: 'line'; readonly interceptMs: number; readonly slopeMs: number }
   | { readonly kind: 'piecewise'; readonly points: readonly LatencyPoint[] };
 
-/** Where the figures come from. Names no host. */
+/** Where the figures come from. */
 export interface Provenance {
   /** Name of the machine. */
   readonly host?: string | undefined;

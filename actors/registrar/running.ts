@@ -130,7 +130,8 @@ function profilerFor(
     before: registration.profiledOn,
     utilisationMax: registering.options.config.profilingUtilisationMax,
   });
-  registration.profiledOn = place?.workerId;
+  // What is bound to a type of machine may have to be measured apart from the rest.
+  if (step.machine === undefined) registration.profiledOn = place?.workerId;
   return place?.profiler;
 }
 

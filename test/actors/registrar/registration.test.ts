@@ -6,6 +6,7 @@ import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
 import { type Family, gatherFamilies } from '../../../actors/domain/family.ts';
 import { localPrincipal, type Principal } from '../../../actors/domain/principal.ts';
 import { registrarSpec } from '../../../actors/registrar/behaviour.ts';
+import type { ProfilerMessage } from '../../../actors/registrar/profiler-port.ts';
 import type { RegistrarMessage, RegistrationEvent } from '../../../actors/registrar/protocol.ts';
 import type { StepCommand, StepKind, Steps } from '../../../actors/registrar/steps-port.ts';
 import { queryError } from '../../../actors/domain/outcome.ts';
@@ -67,6 +68,21 @@ class Stage extends Recording<unknown, RegistrarMessage> {
     this.step('check', { signature: pairSignature, recipe, batchMax: undefined });
     this.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
     return this.step('keep', { path: '/m', sha256: 'abc', bytes: 100 });
+  }
+
+  /** An idle worker of a type of machine, or how much it is used now. */
+  worker(workerId: string, machine: string, utilisation = 0): this {
+    const profiler = refOf<ProfilerMessage>(workerId, 0, '/profiler');
+    const slot = { kind: 'cpu', units: 1, memoryBytes: 1, costUsdPerUnitHour: 1, machine } as const;
+    const seen = { workerId, utilisation, profiler, hardware: [slot], drifts: [], everyMs: 1e6 };
+    return this.send({ type: 'registrar.worker-seen', ...seen });
+  }
+
+  /** Whose machines models were measured on, in turn. */
+  get measuredOn(): (string | undefined)[] {
+    return this.toldTo(steps).flatMap((told) =>
+      told.type === 'steps.run-step' && told.step.kind === 'profile' ? [told.profiler?.node] : [],
+    );
   }
 
   get answer(): RegistrationEvent | undefined {
@@ -141,6 +157,20 @@ describe('a registration', () => {
     other.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
     other.step('keep', { path: '/m', sha256: 'xyz', bytes: 100 });
     expect(other.stored()).to.include({ version: 4, sourceDigest: 'xyz' });
+  });
+
+  it('is measured on one worker from end to end, but for what is bound to another machine', () => {
+    const stage = new Stage().worker('w1', 'x', 0.05).worker('w2', 'y').register();
+    stage.first(['fp32-all', 'int8-static']).stored();
+    // The idlest by now is another.
+    stage.worker('w1', 'x').worker('w2', 'y', 0.1);
+    stage.step('profile', { profile: profileOf(2, 100), batchMax: 64 });
+    stage.step('make', { precision: 'fp32', machine: 'x' });
+    stage.step('evaluate', { accuracy: 100, metric: 'top1' });
+    stage.step('profile', { profile: profileOf(3, 200), batchMax: 64 });
+    stage.step('make', { precision: 'int8-static', machine: undefined });
+    stage.step('evaluate', { accuracy: 100, metric: 'top1' });
+    expect(stage.measuredOn).to.deep.equal(['w2', 'w2', 'w1', 'w2']);
   });
 
   it('says of threads that none are made, and why', () => {
