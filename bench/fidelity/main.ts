@@ -18,6 +18,7 @@ import { runScenario } from '../../sim/scenario/run-scenario.ts';
 import { readKept, writeKept } from '../experiments/kept.ts';
 import { root } from '../processes.ts';
 import { median } from '../statistics.ts';
+import { profileModels } from '../zoo-here.ts';
 import {
   agreementsOf,
   type Calibration,
@@ -25,7 +26,7 @@ import {
   type Figures,
   figuresOf,
 } from './figures.ts';
-import { models, preload, profileModels, type RealSystem, startRealSystem } from './real-system.ts';
+import { models, preload, type RealSystem, startRealSystem } from './real-system.ts';
 import { atPace, calibration, durationS, type Workload, workloads, warmUpS } from './workloads.ts';
 import { type Compared, reportOf } from './write-report.ts';
 
@@ -147,7 +148,7 @@ async function playRound(
 async function run(): Promise<void> {
   let variants = readKept(profilesPath) as Variant[] | undefined;
   if (variants === undefined) {
-    variants = await profileModels(Number(values['profile-ms']), (model) => {
+    variants = await profileModels(models, Number(values['profile-ms']), (model) => {
       say(`profiling ${model}`);
     });
     writeKept(profilesPath, variants);

@@ -3,54 +3,22 @@
  * zoo's digit models under profiles that the real profiler has just measured.
  */
 
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-
-import { predictBatchMs } from '../../actors/domain/profile.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { connect, type InfaasClient } from '../../client/index.ts';
 import { startNatsServer } from '../../nodes/adapters/nats-server.ts';
-import { labConfigSchema } from '../../nodes/lab/config.ts';
-import { createModelLab } from '../../nodes/lab/lab.ts';
-import { loadManifest, readManifest } from '../../nodes/load-manifests.ts';
 import { silentLogger } from '../../runtime/log.ts';
 import { splitRandom } from '../../runtime/random.ts';
 import type { Scenario, Stream } from '../../sim/scenario/scenario.ts';
 import { arrivalTimes } from '../../sim/workloads/arrivals.ts';
 import { rateOf } from '../../sim/workloads/shape.ts';
 import { createZipf } from '../../sim/workloads/zipf.ts';
-import { root, startInfaas } from '../processes.ts';
+import { startInfaas } from '../processes.ts';
 import { digitBytes } from '../serving.ts';
+import { registerMeasured } from '../zoo-here.ts';
 import type { Sample } from './figures.ts';
 
 export const models = ['resnet-tta-fp32', 'cnn-large-fp32', 'cnn-small-fp32', 'mlp-fp32'];
 export const preload = { 'resnet-tta-fp32': 1 };
-
-function manifestPath(model: string): string {
-  return join(root, 'zoo', 'digit-classification', `${model}.yaml`);
-}
-
-/** By the real profiler, in a process of its own. */
-export async function profileModels(
-  budgetMs: number,
-  onModel: (model: string) => void,
-): Promise<Variant[]> {
-  const lab = createModelLab(labConfigSchema.parse({}), silentLogger);
-  const variants: Variant[] = [];
-  try {
-    for (const model of models) {
-      onModel(model);
-      const variant = loadManifest(manifestPath(model));
-      const { signature, adapter, batchMax, file } = variant;
-      const options = { signature, adapter, batchMax, budgetMs };
-      const { profile } = await lab.profile(file.path, options);
-      variants.push({ ...variant, profile });
-    }
-  } finally {
-    await lab.close();
-  }
-  return variants;
-}
 
 export interface RealSystem {
   /** Sends what the scenario comes to, when it comes; resolves when all is answered. */
@@ -66,7 +34,7 @@ export async function startRealSystem(variants: readonly Variant[]): Promise<Rea
   const worker = await startInfaas('worker', [...nats, '--cores', '0'], config);
   const client = await connect(String(controller.ready['url']));
   const httpUrl = String(controller.ready['httpUrl']);
-  for (const variant of variants) await register(client, variant);
+  for (const variant of variants) await registerMeasured(client, variant);
   await untilLoaded(httpUrl);
   return {
     play: (scenario) => play(client, scenario),
@@ -77,22 +45,6 @@ export async function startRealSystem(variants: readonly Variant[]): Promise<Rea
       await server.stop();
     },
   };
-}
-
-/** Under the zoo's manifest, with the profile that was measured here. */
-async function register(client: InfaasClient, { id, profile }: Variant): Promise<void> {
-  const path = manifestPath(id);
-  const manifest = readManifest(path);
-  const points = profile.latency.map(({ batch }) => [batch, predictBatchMs(profile, batch)]);
-  const { loadMs, memoryBytes, measuredOn } = profile;
-  const measured = {
-    loadMs,
-    memoryBytes,
-    measuredOn,
-    latencyMs: Object.fromEntries(points) as object,
-  };
-  const files = { [manifest.file]: readFileSync(join(dirname(path), manifest.file)) };
-  await client.register({ ...manifest, profile: measured }, files, { generate: false });
 }
 
 async function untilLoaded(httpUrl: string): Promise<void> {
