@@ -38,7 +38,6 @@ import {
 import type { InstanceObserved, MonitorMessage } from './protocol.ts';
 
 export interface MonitorConfig extends DriftConfig {
-  readonly windowMs: number;
   readonly reportMs: number;
   readonly rules: StateRules;
   readonly mailboxMax: number;

@@ -21,8 +21,10 @@ import type { MonitorMessage } from './protocol.ts';
 const defaultDriftTellMs = 10_000;
 
 export interface DriftConfig {
+  /** Between the ends of two of the monitor's windows, when it looks whether it is time to tell. */
+  readonly windowMs: number;
   readonly drift?: DriftRule;
-  /** How often the registrar is told of it, and of the worker. */
+  /** How often the registrar is told of it, and of the worker; at most once a window. */
   readonly driftTellMs?: number;
 }
 
@@ -77,7 +79,7 @@ export function tellRegistrar(
   whereabouts: Whereabouts,
   ctx: ActorContext<MonitorMessage>,
 ): void {
-  const everyMs = config.driftTellMs ?? defaultDriftTellMs;
+  const everyMs = Math.max(config.driftTellMs ?? defaultDriftTellMs, config.windowMs);
   if (registrar === undefined || ctx.nowMs - watch.toldMs < everyMs) return;
   watch.toldMs = ctx.nowMs;
   const drifts: VariantDrift[] = [];

@@ -59,10 +59,11 @@ describe('a model that is registered where there are workers', function () {
     };
     // Its first word to the registrar may be later than that to the gateway.
     let tries = 0;
-    await eventually('a profile of the worker', async () => {
+    const onTheWorker = async (): Promise<boolean> => {
       tries += 1;
       return (await measuredOn(`ours${String(tries)}`)).endsWith('worker far');
-    });
+    };
+    await eventually('a profile of the worker', onTheWorker, 60_000);
 
     let killed = false;
     const onProgress = (at: string, total: number): void => {

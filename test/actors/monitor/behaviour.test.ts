@@ -6,6 +6,7 @@ import { defaultStateRules } from '../../../actors/domain/instance.ts';
 import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker.ts';
 import type { InstanceMessage } from '../../../actors/instance/protocol.ts';
 import { monitorSpec } from '../../../actors/monitor/behaviour.ts';
+import type { DriftConfig } from '../../../actors/monitor/drift-watch.ts';
 import type { InstanceObserved, MonitorMessage } from '../../../actors/monitor/protocol.ts';
 import type { WorkerSeen } from '../../../actors/registrar/protocol.ts';
 import type { WorkerMessage } from '../../../actors/worker/protocol.ts';
@@ -19,7 +20,7 @@ const instanceRef = (path: string): ReturnType<typeof refOf<InstanceMessage>> =>
   refOf('w1', 0, path);
 
 class MonitorStage extends Recording<unknown, MonitorMessage> {
-  constructor() {
+  constructor(drift: Partial<DriftConfig> = {}) {
     super(
       anySpec(
         monitorSpec({
@@ -29,7 +30,10 @@ class MonitorStage extends Recording<unknown, MonitorMessage> {
           worker,
           registrar,
           instanceRef,
-          config: { windowMs: 1_000, reportMs: 250, rules: defaultStateRules, mailboxMax: 10 },
+          config: {
+            ...{ windowMs: 1_000, reportMs: 250, rules: defaultStateRules, mailboxMax: 10 },
+            ...drift,
+          },
         }),
       ),
     );
@@ -199,6 +203,12 @@ describe("a monitor's account of profiles", () => {
     expect(told(stage)?.drifts[0]).to.include({ variantId: 'v', stale: false });
     minutes(stage, 45, 10, 2);
     expect(told(stage)?.drifts[0]).to.include({ variantId: 'v', ratio: 2, stale: true });
+  });
+
+  it('promises to tell no more often than its windows end', () => {
+    const stage = new MonitorStage({ driftTellMs: 200 });
+    minutes(stage, 10, 10, 2);
+    expect(told(stage)).to.include({ everyMs: 1_000 });
   });
 
   it('says nothing of what too few batches have shown, and forgets what is gone', () => {
