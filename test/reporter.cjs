@@ -1,5 +1,5 @@
-// A mocha reporter for people and for scripts: one line a file's outermost suite, every failure in
-// full, and `N passed, N failed` alone on the very last line (`, N skipped` follows when tests are
+// A mocha reporter for people and for scripts: one line a file's outermost suite, with what it took
+// where that is over a second, every failure in full, and `N passed, N failed` alone on the very last line (`, N skipped` follows when tests are
 // pending). Plain CommonJS, because mocha loads it before anything is compiled.
 
 'use strict';
@@ -11,6 +11,7 @@ const { EVENT_SUITE_BEGIN, EVENT_SUITE_END, EVENT_TEST_PASS, EVENT_TEST_FAIL } =
 const { EVENT_TEST_PENDING, EVENT_RUN_END } = Mocha.Runner.constants;
 
 const LEAK_MS = 15_000;
+const LONG_MS = 1_000;
 
 class TallyReporter extends Mocha.reporters.Base {
   #passed = 0;
@@ -18,15 +19,18 @@ class TallyReporter extends Mocha.reporters.Base {
   #failures = [];
   /** What the line of the current outermost suite holds so far. */
   #dots = '';
+  #begunMs = 0;
 
   constructor(runner, options) {
     super(runner, options);
     runner
       .on(EVENT_SUITE_BEGIN, (suite) => {
-        if (isOutermost(suite)) this.#dots = '';
+        if (!isOutermost(suite)) return;
+        this.#dots = '';
+        this.#begunMs = performance.now();
       })
       .on(EVENT_SUITE_END, (suite) => {
-        if (isOutermost(suite)) print(`  ${suite.title}  ${this.#dots}`);
+        if (isOutermost(suite)) print(`  ${suite.title}  ${this.#dots}${this.#took()}`);
       })
       .on(EVENT_TEST_PASS, () => {
         this.#passed += 1;
@@ -41,6 +45,11 @@ class TallyReporter extends Mocha.reporters.Base {
         this.#dots += '!';
       })
       .once(EVENT_RUN_END, () => this.#conclude());
+  }
+
+  #took() {
+    const tookMs = performance.now() - this.#begunMs;
+    return tookMs < LONG_MS ? '' : `  ${(tookMs / 1_000).toFixed(1)} s`;
   }
 
   #conclude() {
