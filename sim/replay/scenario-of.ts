@@ -31,6 +31,8 @@ const warmUpMinS = 5;
 /** Fewer batches say little of their spread. */
 const batchesMin = 50;
 const quantiles = 101;
+/** What a worker process takes to join here; a machine of a cloud takes longer. */
+const startUpS = 2;
 
 /** Throws ConfigInvalid when the recording has too little in it. */
 export function scenarioOf(observed: Observed, name: string, changes: Changes = {}): Scenario {
@@ -89,7 +91,9 @@ function machinesOf(observed: Observed, name: string, changes: Changes): Machine
     throw new ConfigInvalid(`${name} has no worker in it`, name);
   }
   const startMs = Math.max(beganMs, queries[0]?.atMs ?? beganMs);
-  const there = workers.filter(({ firstMs, lastMs }) => firstMs <= startMs && lastMs >= startMs);
+  // One that came just then had been ordered before.
+  const latestMs = startMs + startUpS * secondMs;
+  const there = workers.filter(({ firstMs, lastMs }) => firstMs <= latestMs && lastMs >= startMs);
   const limits = fleet?.limits[hardware.kind];
   const count = changes.workers ?? Math.max(1, there.length);
   const isGiven = changes.workers !== undefined || changes.workersMax !== undefined;
@@ -106,5 +110,3 @@ function machinesOf(observed: Observed, name: string, changes: Changes): Machine
   ];
 }
 
-/** What a worker process takes to join here; a machine of a cloud takes longer. */
-const startUpS = 2;

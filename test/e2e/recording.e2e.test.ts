@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 import { expect } from 'chai';
 
+import { connect } from '../../client/index.ts';
 import { childrenOf, eventually, Stage } from './processes.ts';
 import { QueryStream } from './stream.ts';
 
@@ -37,6 +38,9 @@ describe('a system that is recorded', function () {
       ),
       { bus: { missedMax: 12 } },
     );
+    const client = await connect(String(system.ready['url']));
+    await eventually('both workers', async () => (await client.workers()).length === 2);
+    await client.close();
     const stream = await QueryStream.open(String(system.ready['url']));
     stream.start(50, { slo: { accuracyMin: 98, latencyMs: 200 }, timeoutMs: 20_000 });
     await eventually('queries are answered', () => stream.answered > 100);
