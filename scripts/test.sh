@@ -51,28 +51,42 @@ fi
 step 'packages' npm ci --no-audit --no-fund
 step 'compilation' node scripts/build.js
 
-# Beside the tests, which wait for processes more than they compute; at the lowest priority.
+# All at once: end to end mostly waits for processes, the others and the checks compute. The checks
+# give way to both.
 folder=$(mktemp -d)
-log=$folder/tests
-checks=$folder/checks
-nice -n 19 npm run --silent check >"$checks" 2>&1 &
+nice -n 19 npm run --silent check >"$folder/checks" 2>&1 &
 checking=$!
-# All that it started: npm does not pass a signal on.
-trap 'pkill -TERM -P $checking 2>/dev/null || true; rm -rf "$folder"' EXIT
+# mocha itself, not npm, which would have the last word when a test fails.
+node_modules/.bin/mocha 'test/e2e/**/*.test.ts' >"$folder/e2e" &
+serving=$!
+# All that they started: npm does not pass a signal on, and mocha's tests end what they began.
+trap 'pkill -TERM -P $checking 2>/dev/null || true; kill $serving 2>/dev/null || true; rm -rf "$folder"' EXIT
 
-printf '== tests (and, beside them, the checks)\n'
-# Not by npm, which would have the last word when a test fails.
+printf '== tests (and, beside them, the checks and the tests end to end)\n'
 status=0
-node_modules/.bin/mocha 'test/**/*.test.ts' | tee "$log" || status=$?
-tail -n 1 "$log" | grep -qE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' ||
-  fail "the tests ended with $status before they were counted"
-tally=$(tail -n 1 "$log")
+node_modules/.bin/mocha --ignore 'test/e2e/**' 'test/**/*.test.ts' | tee "$folder/tests" || status=$?
+printf '\n== tests end to end\n'
+e2e_status=0
+wait "$serving" || e2e_status=$?
+cat "$folder/e2e"
+
+tallied() {
+  tail -n 1 "$folder/$1" | grep -qE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' ||
+    fail "the tests ($1) ended with $2 before they were counted"
+}
+tallied tests "$status"
+tallied e2e "$e2e_status"
+tally=$(cat <(tail -n 1 "$folder/tests") <(tail -n 1 "$folder/e2e") | awk '
+  { for (at = 1; at < NF; at += 2) { word = $(at + 1); sub(",", "", word); sum[word] += $at } }
+  END {
+    printf "%d passed, %d failed", sum["passed"], sum["failed"]
+    if (sum["skipped"] > 0) printf ", %d skipped", sum["skipped"]
+  }')
 if ! wait "$checking"; then
   printf '\n== checks\n'
-  cat "$checks"
+  cat "$folder/checks"
   printf '\nthe checks failed, see above; the tests: %s\n' "$tally"
   fail 'failed: checks (npm run check)'
 fi
-if [ "$status" -ne 0 ]; then
-  exit 1
-fi
+printf '\n%s\n' "$tally"
+[ "$status" -eq 0 ] && [ "$e2e_status" -eq 0 ]
