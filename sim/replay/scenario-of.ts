@@ -109,4 +109,3 @@ function machinesOf(observed: Observed, name: string, changes: Changes): Machine
     },
   ];
 }
-
