@@ -9,6 +9,7 @@ import type { QueryError } from '../../actors/domain/outcome.ts';
 import { queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { OfflineEvent } from '../../actors/offline/protocol.ts';
+import type { RegistrationProgress } from '../../actors/domain/registration.ts';
 import type { RegistrationEvent } from '../../actors/registrar/protocol.ts';
 import type { UploadEvent } from '../../actors/registrar/uploads-port.ts';
 import type { Ref } from '../../runtime/actor.ts';
@@ -121,7 +122,7 @@ export class RegistrationDesk {
     switch (message.type) {
       case 'gateway.registration-progressed':
         pending.heardMs = this.options.clock.nowMs();
-        pending.answer({ ok: true, partial: true, progress: message.progress });
+        pending.answer({ ok: true, partial: true, progress: withoutGaps(message.progress) });
         return;
       case 'gateway.chunk-written':
         this.settle(message.requestId, { ok: true, bytes: message.bytes });
@@ -173,4 +174,9 @@ export class RegistrationDesk {
       if (this.pending.size > 0) this.keepWatch(registrar);
     });
   }
+}
+
+/** What is undefined here would be a null in MessagePack. */
+function withoutGaps({ variant, ...counted }: RegistrationProgress): RegistrationProgress {
+  return variant === undefined ? counted : { ...counted, variant };
 }

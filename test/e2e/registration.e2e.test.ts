@@ -136,7 +136,10 @@ describe('a model that is registered through whatever gateway', function () {
       const files = { 'model.onnx': readModel('cnn-large.onnx') };
       const report = await client.register({ ...manifest(`by-${way}`) }, files, {
         ...alone,
-        onProgress: ({ stage: now }) => stages.push(now),
+        onProgress: (progress) => {
+          stages.push(progress.stage);
+          expect(Object.values(progress)).to.not.include(null);
+        },
       });
       expect(report).to.include({ version: 1, changed: true });
       expect(stages).to.include.members(['uploading', 'parsing', 'checking', 'serving']);
