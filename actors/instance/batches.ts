@@ -8,6 +8,7 @@ import { assert } from '../../runtime/assert.ts';
 import { isOffline } from '../domain/offline-job.ts';
 import { queryError } from '../domain/outcome.ts';
 import { batchPolicies } from '../policy/batching/index.ts';
+import type { QueuedQuery } from '../policy/batching/plan.ts';
 import { lateEvery } from './core-queue.ts';
 import type { EngineEvent } from './engine-port.ts';
 import { arrivalsPerMs, observeRatio } from './pace.ts';
@@ -42,7 +43,7 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
   const alike = alikeIn(serving.queue, batchKey, serving.latencyMs.length, from);
   const plan = batchPolicies[serving.options.config.batching]({
     nowMs: ctx.nowMs,
-    queue: alike,
+    queue: inOneOrder(alike),
     latencyMs: slowed(serving),
     arrivalsPerMs: arrivalsPerMs(serving.pace, ctx.nowMs),
   });
@@ -54,6 +55,17 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
   const count = plan.do === 'wait' ? alike.length : plan.count;
   serving.sinceLate = head.late ? 0 : serving.sinceLate + 1;
   run(serving, takeBatch(serving.queue, batchKey, count, from), ctx);
+}
+
+/**
+ * As policies expect it, the first due before all others: who goes first by priority takes over
+ * the deadline of who is due before it, or waiting for company would make that one late.
+ */
+function inOneOrder(alike: readonly Waiting[]): readonly QueuedQuery[] {
+  const [first, ...others] = alike;
+  if (first === undefined || others.at(-1)?.priority === first.priority) return alike;
+  const dueMs = others.reduce((sum, other) => Math.min(sum, other.dueMs), first.dueMs);
+  return [{ ...first, dueMs }, ...others];
 }
 
 /** Where in the queue the next batch begins. */
@@ -124,6 +136,7 @@ function run(
       batch: query.batch,
       outputs: query.outputs,
     })),
+    priority: queries[0]?.priority ?? 0,
     dueMs: queries[0]?.dueMs ?? ctx.nowMs,
     late: queries[0]?.late ?? false,
     hangMs: Math.max(config.hangMs, profiled * serving.pace.slowdown * config.hangFactor),

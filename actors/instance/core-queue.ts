@@ -1,10 +1,12 @@
 /**
  * Batches of several instances that wait for one core, or for any of several: those in time by
- * their deadlines, then the late, then offline ones. Of `lateEvery` batches one is late, where
+ * priority and then by deadline, then the late, then offline ones. Of `lateEvery` batches one is late, where
  * those in time would take all of them: the late starve nobody, and are not starved.
  */
 
 export interface WaitingBatch {
+  /** Of its first query; higher goes first. */
+  readonly priority: number;
   /** Infinity: offline. */
   readonly dueMs: number;
   /** Its first query can no longer meet its SLO. */
@@ -44,6 +46,13 @@ export class CoreQueue<B extends WaitingBatch> {
 /** Few wait, an instance has at most one: the end is where most go. */
 function insertByDue<B extends WaitingBatch>(batches: B[], batch: B): void {
   let at = batches.length;
-  while (at > 0 && (batches[at - 1]?.dueMs ?? 0) > batch.dueMs) at -= 1;
+  for (; at > 0; at -= 1) {
+    const there = batches[at - 1];
+    if (there === undefined || !goesBefore(batch, there)) break;
+  }
   batches.splice(at, 0, batch);
+}
+
+function goesBefore(a: WaitingBatch, b: WaitingBatch): boolean {
+  return a.priority === b.priority ? a.dueMs < b.dueMs : a.priority > b.priority;
 }

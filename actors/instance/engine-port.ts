@@ -26,6 +26,7 @@ export type EngineCommand =
       readonly batchId: number;
       readonly queries: readonly EngineQuery[];
       /** Which batch gets a core before others (`core-queue.ts`). */
+      readonly priority: number;
       readonly dueMs: number;
       readonly late: boolean;
       /** Beyond this the engine counts as hung and its host is killed. */

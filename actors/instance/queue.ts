@@ -1,7 +1,8 @@
 /**
- * An instance's queue: by deadline, earliest first, arrival order between equals. A query whose SLO
- * can no longer be met moves behind all that can still be: otherwise the late ones would make
- * everybody else late. They have their turns (`batches.ts`), lest a steady flow starves them.
+ * An instance's queue: by priority, then by deadline, earliest first, arrival order between equals.
+ * A query whose SLO can no longer be met moves behind all that can still be: otherwise the late
+ * ones would make everybody else late. They have their turns (`batches.ts`), lest a steady flow
+ * starves them; so has, once it is late, what others go before by their priority.
  */
 
 import { isOffline } from '../domain/offline-job.ts';
@@ -9,6 +10,8 @@ import type { RunQuery } from '../worker/protocol.ts';
 
 export interface Waiting {
   readonly query: RunQuery;
+  /** Higher goes first. */
+  readonly priority: number;
   readonly arrivedMs: number;
   /** The SLO’s deadline while it can be met, then the hard bound. */
   dueMs: number;
@@ -20,22 +23,21 @@ export interface Waiting {
 
 export function waitingOf(query: RunQuery, nowMs: number): Waiting {
   const hardDueMs = nowMs + query.delivery.budgetMs;
+  const { priority } = query.delivery;
   return {
-    query,
-    arrivedMs: nowMs,
+    ...{ query, priority, arrivedMs: nowMs },
     // Behind everything online, whatever its deadline.
-    dueMs: isOffline(query.delivery.priority)
-      ? Infinity
-      : Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
+    dueMs: isOffline(priority) ? Infinity : Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
     hardDueMs,
     late: false,
     size: query.batch,
   };
 }
 
-/** Those in time, then the late, then what is never due. */
+/** Those in time, then the late, then what is never due; in each by priority, then by deadline. */
 function goesBefore(a: Waiting, b: Waiting): boolean {
   if (a.late !== b.late) return a.late ? b.dueMs === Infinity : a.dueMs < Infinity;
+  if (a.priority !== b.priority) return a.priority > b.priority;
   return a.dueMs <= b.dueMs;
 }
 
@@ -81,28 +83,49 @@ export function settleLate(
   alone: (size: number) => number,
 ): readonly Waiting[] {
   let dropped: Waiting[] | undefined;
-  for (;;) {
-    const head = queue[0];
-    if (head === undefined || head.late || head.dueMs >= nowMs + alone(head.size)) break;
-    const mustDrop = head.hardDueMs <= nowMs || head.query.rejectLate;
+  for (let at = 0; ;) {
+    const first = queue[at];
+    if (first === undefined || first.late || first.dueMs === Infinity) break;
+    const isLate = first.dueMs < nowMs + alone(first.size);
+    const mustDrop = first.hardDueMs <= nowMs || first.query.rejectLate;
     // Its hard bound is near: it may still make it, and nothing is gained by waiting.
-    if (!mustDrop && head.dueMs >= head.hardDueMs) break;
-    queue.shift();
+    if (!isLate || (!mustDrop && first.dueMs >= first.hardDueMs)) {
+      at = firstBelow(queue, first);
+      continue;
+    }
+    queue.splice(at, 1);
     if (mustDrop) {
       dropped ??= [];
-      dropped.push(head);
+      dropped.push(first);
     } else {
-      head.late = true;
-      head.dueMs = head.hardDueMs;
-      insertByDue(queue, head);
+      first.late = true;
+      first.dueMs = first.hardDueMs;
+      insertByDue(queue, first);
     }
   }
-  const at = firstLate(queue);
-  while ((queue[at]?.dueMs ?? Infinity) <= nowMs) {
-    dropped ??= [];
-    dropped.push(...queue.splice(at, 1));
+  for (let at = firstLate(queue); ;) {
+    const first = queue[at];
+    if (first === undefined || first.dueMs === Infinity) break;
+    if (first.dueMs <= nowMs) {
+      dropped ??= [];
+      dropped.push(...queue.splice(at, 1));
+    } else {
+      at = firstBelow(queue, first);
+    }
   }
   return dropped ?? none;
+}
+
+/** Where those of lower priority begin, or the late behind `there`, the first of its priority. */
+function firstBelow(queue: readonly Waiting[], there: Waiting): number {
+  const last = queue.at(-1);
+  // The common case: all alike.
+  if (last === undefined || isAsUrgent(last, there)) return queue.length;
+  return firstAfter(queue, (other) => isAsUrgent(other, there) || goesBefore(other, there));
+}
+
+function isAsUrgent(a: Waiting, b: Waiting): boolean {
+  return a.late === b.late && a.priority === b.priority;
 }
 
 const none: readonly Waiting[] = [];

@@ -70,7 +70,7 @@ export function createOnnxEngine(options: OnnxEngineOptions): OnnxEngine {
 type Command<T extends EngineCommand['type']> = Extract<EngineCommand, { type: T }>;
 
 /** Loads and releases go before batches. */
-const first = { dueMs: -Infinity, late: false } as const;
+const first = { priority: Infinity, dueMs: -Infinity, late: false } as const;
 
 interface Resident {
   readonly variant: Variant;
@@ -231,7 +231,7 @@ class Engine {
   }
 
   private run(command: Command<'engine.run-batch'>): void {
-    const { instanceId, batchId, queries, dueMs, late, hangMs } = command;
+    const { instanceId, batchId, queries, priority, dueMs, late, hangMs } = command;
     const resident = this.residents.get(instanceId);
     if (resident === undefined) {
       this.countLate(command);
@@ -258,7 +258,7 @@ class Engine {
           variantId: variant.id,
           what: `a batch of ${String(queries.length)}`,
           limitMs: hangMs,
-          ...{ dueMs, late },
+          ...{ priority, dueMs, late },
           answered,
         },
         [session, shapes, byteLengths, wanted],

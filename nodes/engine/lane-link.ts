@@ -13,7 +13,7 @@ import { decode, plainBytes } from '../../runtime/wire/codec.ts';
 import { encodeFrame, type FrameBody, FrameReader, writeChunks } from './frames.ts';
 import type { LaneReply, LaneRequest } from './messages.ts';
 
-/** What is no batch has `dueMs` -Infinity: it goes first. */
+/** What is no batch goes first: it has `priority` Infinity. */
 export interface LaneTask extends WaitingBatch {
   readonly variantId: VariantId;
   /** For messages: `a batch of 8`, `loading`. */
@@ -83,7 +83,10 @@ export class LaneLink {
   submit(task: LaneTask, request: LaneRequest, body?: FrameBody): void {
     const chunks = encodeFrame(request, body, this.options.frameBytesMax);
     if (this.tasks.length < sentMax) this.send(task, chunks);
-    else this.unsent.push({ dueMs: task.dueMs, late: task.late, task, chunks });
+    else {
+      const { priority, dueMs, late } = task;
+      this.unsent.push({ priority, dueMs, late, task, chunks });
+    }
   }
 
   private send(task: LaneTask, chunks: readonly Uint8Array[]): void {

@@ -102,6 +102,7 @@ function driveInstance(
       instanceId,
       batchId,
       queries,
+      priority: 0,
       dueMs,
       late: false,
       hangMs,

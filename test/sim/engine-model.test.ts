@@ -44,6 +44,7 @@ class EngineStage {
       instanceId,
       batchId,
       queries,
+      priority: 0,
       dueMs,
       late,
       hangMs: 500,

@@ -22,6 +22,26 @@ describe('an instance', () => {
     expect(order.flat()).to.deep.equal(['running ok', 'urgent ok', 'soon ok', 'patient ok']);
   });
 
+  it('runs those of higher priority first, and others with them where there is room', () => {
+    const stage = new InstanceStage(batching).load();
+    stage.send(runQuery('running'));
+    for (let at = 0; at < 6; at += 1) stage.send(runQuery(`low${at}`, { sloBudgetMs: 90 + at }));
+    for (let at = 0; at < 6; at += 1) stage.send(runQuery(`high${at}`, { priority: 5 }));
+    stage.finishBatch();
+    const first = stage.finishBatch();
+    expect(first.slice(0, 6)).to.deep.equal([0, 1, 2, 3, 4, 5].map((at) => `high${at} ok`));
+    expect(first.slice(6)).to.deep.equal(['low0 ok', 'low1 ok']);
+  });
+
+  it('does not let who goes first by priority wait until others are late', () => {
+    const stage = new InstanceStage(batching).load();
+    stage.send(runQuery('running'));
+    stage.advance(2).send(runQuery('high', { priority: 5 }));
+    stage.advance(2).send(runQuery('low', { sloBudgetMs: 32.5 }));
+    expect(stage.finishBatch(10)).to.deep.equal(['running ok']);
+    expect(stage.commands).to.deep.equal(['run-batch']);
+  });
+
   it('gives the engine one batch at a time', () => {
     const stage = new InstanceStage().load();
     stage.send(runQuery('q1'), runQuery('q2'));

@@ -1,4 +1,4 @@
-/** Whose batch gets a core: by deadline, the late one time in eight, offline ones last. */
+/** Whose batch gets a core: by priority and deadline, the late one time in eight, offline ones last. */
 
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -10,11 +10,11 @@ interface Named extends WaitingBatch {
 }
 
 function inTime(id: string, dueMs: number): Named {
-  return { id, dueMs, late: false };
+  return { id, priority: 0, dueMs, late: false };
 }
 
 function late(id: string, dueMs: number): Named {
-  return { id, dueMs, late: true };
+  return { id, priority: 0, dueMs, late: true };
 }
 
 const offline = (id: string): Named => inTime(id, Infinity);
@@ -34,6 +34,13 @@ describe('batches that wait for a core', () => {
   it('go before the late, whatever their deadlines, and these before offline ones', () => {
     const order = orderOf(offline('o'), late('l2', 9), late('l1', 5), inTime('a', 1_000));
     expect(order).to.deep.equal(['a', 'l1', 'l2', 'o']);
+  });
+
+  it('go by priority before they go by deadline, in time or late', () => {
+    const high = { priority: 3 };
+    const batches = [inTime('a', 10), { ...inTime('b', 90), ...high }, late('l1', 1)];
+    const order = orderOf(...batches, { ...late('l2', 5), ...high });
+    expect(order).to.deep.equal(['b', 'a', 'l2', 'l1']);
   });
 
   it('leave one turn in eight to the late', () => {
@@ -62,6 +69,7 @@ describe('batches that wait for a core', () => {
     const batch = fc.record({
       dueMs: fc.oneof(fc.integer({ min: 0, max: 100 }), fc.constant(Infinity)),
       late: fc.boolean(),
+      priority: fc.integer({ min: 0, max: 2 }),
       id: fc.uuid(),
     });
     fc.assert(

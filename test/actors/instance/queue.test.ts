@@ -1,4 +1,4 @@
-/** An instance's queue: by deadline, late ones behind, only equals in a batch. */
+/** An instance's queue: by priority and deadline, late ones behind, only equals in a batch. */
 
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -45,6 +45,25 @@ describe('the queue of an instance', () => {
   it('takes the hard bound as deadline where it comes before the SLO’s', () => {
     const queue = queueOf({ sloBudgetMs: 500 }, { sloBudgetMs: 900, budgetMs: 300 });
     expect(ids(queue)).to.deep.equal(['q2', 'q1']);
+  });
+
+  it('is ordered by priority before it is by deadline, in time or late', () => {
+    const queue = queueOf({ sloBudgetMs: 50 }, { priority: 9, sloBudgetMs: 500 }, { priority: 4 });
+    expect(ids(queue)).to.deep.equal(['q2', 'q3', 'q1']);
+    const late = { sloBudgetMs: 5 };
+    const mixed = queueOf(late, { ...late, priority: 9 }, { sloBudgetMs: 900 }, { priority: 2 });
+    expect(settleLate(mixed, 0, alone10)).to.deep.equal([]);
+    expect(ids(mixed)).to.deep.equal(['q4', 'q3', 'q2', 'q1']);
+    expect(firstLate(mixed)).to.equal(2);
+  });
+
+  it('finds who is late, and who must go, behind others of higher priority', () => {
+    const high = { priority: 9, sloBudgetMs: 1_000 };
+    const queue = queueOf(high, { sloBudgetMs: 5, budgetMs: 90 }, { sloBudgetMs: 800 }, high);
+    expect(settleLate(queue, 0, alone10)).to.deep.equal([]);
+    expect(ids(queue)).to.deep.equal(['q1', 'q4', 'q3', 'q2']);
+    expect(ids(settleLate(queue, 90, alone10))).to.deep.equal(['q2']);
+    expect(ids(queue)).to.deep.equal(['q1', 'q4', 'q3']);
   });
 
   it('has offline queries behind all others, whatever their deadlines', () => {
@@ -101,6 +120,7 @@ describe('the queue of an instance', () => {
       budgetMs: fc.integer({ min: 0, max: 120 }),
       rejectLate: fc.boolean(),
       batch: fc.integer({ min: 1, max: 3 }),
+      priority: fc.integer({ min: 0, max: 2 }),
     }),
     { maxLength: 12 },
   );
@@ -118,8 +138,8 @@ describe('the queue of an instance', () => {
         }
         const from = firstLate(queue);
         for (const part of [queue.slice(0, from), queue.slice(from)]) {
-          const dues = part.map(({ dueMs }) => dueMs);
-          expect(dues).to.deep.equal([...dues].sort((a, b) => a - b));
+          const keys = part.map(({ priority, dueMs }) => -1_000 * priority + dueMs);
+          expect(keys).to.deep.equal([...keys].sort((a, b) => a - b));
         }
         expect(queue.map(({ late }) => late)).to.deep.equal(queue.map((_, at) => at >= from));
       }),

@@ -61,7 +61,7 @@ describe('a lane', () => {
   function submit(session: number, dueMs: number, late = false): void {
     lane.submit(
       {
-        ...{ variantId: 'v', what: 'a batch', limitMs: 1_000, dueMs, late },
+        ...{ variantId: 'v', what: 'a batch', limitMs: 1_000, priority: 0, dueMs, late },
         answered: () => answered.push(session),
       },
       { type: 'unload', session },
