@@ -134,6 +134,7 @@ const outcome = z.discriminatedUnion('ok', [
     ok: z.literal(true),
     outputs: tensors,
     batchSize: z.number(),
+    batchReason: z.string(),
     queueMs: z.number(),
     inferMs: z.number(),
   }),

@@ -50,7 +50,7 @@ export function servedAnswer(
       inferMs: served.inferMs,
     },
     slo: sloOutcome(request.slo, totalMs, costUsd),
-    decision: { reason: placement.reason },
+    decision: { reason: placement.reason, batchReason: served.batchReason },
     costUsd,
   };
 }

@@ -164,7 +164,8 @@ function outcomeOf(answer: Ended | undefined): Explanation['outcome'] {
   if (answer === undefined) return { state: 'in-flight' };
   if (!answer.ok) return { state: 'refused', error: answer.error };
   const { variant, worker, instance, batchSize } = answer.servedBy;
-  const { timing, slo, costUsd } = answer;
-  const served = { variant, worker, instance, batchSize, timing, costUsd };
+  const { timing, slo, costUsd, decision } = answer;
+  const { batchReason } = decision;
+  const served = { variant, worker, instance, batchSize, batchReason, timing, costUsd };
   return { state: 'served', ...served, missed: slo.missed };
 }

@@ -69,6 +69,7 @@ export interface Explanation {
         readonly worker: string;
         readonly instance: string;
         readonly batchSize: number;
+        readonly batchReason: string;
         readonly timing: QueryTiming;
         readonly missed: readonly SloField[];
         readonly costUsd: number;

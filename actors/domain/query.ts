@@ -63,7 +63,12 @@ export interface QueryServed {
   readonly servedBy: ServedBy;
   readonly timing: QueryTiming;
   readonly slo: { readonly met: boolean; readonly missed: readonly SloField[] };
-  readonly decision: { readonly reason: string };
+  readonly decision: {
+    /** Why there. */
+    readonly reason: string;
+    /** Why in a batch of that size, at that moment. */
+    readonly batchReason: string;
+  };
   readonly costUsd: number;
 }
 

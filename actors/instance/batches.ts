@@ -32,7 +32,7 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
   }
   const suspect = serving.suspects.shift();
   if (suspect !== undefined) {
-    run(serving, [suspect], ctx);
+    run(serving, [suspect], 'a batch that it was in failed: now by itself', ctx);
     return;
   }
   dropLate(serving, ctx);
@@ -51,10 +51,10 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
     ctx.after(plan.untilMs - ctx.nowMs, 'wait', { type: 'instance.wait-over' });
     return;
   }
-  // Who is late waits for no company.
   const count = plan.do === 'wait' ? alike.length : plan.count;
+  const reason = plan.do === 'wait' ? 'who is late waits for no company' : plan.reason;
   serving.sinceLate = head.late ? 0 : serving.sinceLate + 1;
-  run(serving, takeBatch(serving.queue, batchKey, count, from), ctx);
+  run(serving, takeBatch(serving.queue, batchKey, count, from), reason, ctx);
 }
 
 /**
@@ -113,6 +113,7 @@ function dropLate(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
 function run(
   serving: Serving,
   queries: readonly Waiting[],
+  reason: string,
   ctx: ActorContext<InstanceMessage>,
 ): void {
   const { id, engine, config } = serving.options;
@@ -125,6 +126,7 @@ function run(
     queries,
     startedMs: ctx.nowMs,
     size,
+    reason,
     profiledMs: profiled,
   };
   ctx.tell(engine, {
@@ -164,6 +166,7 @@ export function finishBatch(
       ok: true,
       outputs: ran.results[index] ?? {},
       batchSize: running.size,
+      batchReason: running.reason,
       queueMs: running.startedMs - waiting.arrivedMs,
       inferMs: ran.inferMs,
     });

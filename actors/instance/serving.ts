@@ -43,6 +43,8 @@ export interface Running {
   readonly queries: readonly Waiting[];
   readonly startedMs: number;
   readonly size: number;
+  /** Of the batching policy. */
+  readonly reason: string;
   /** By the profile, without slowdown. */
   readonly profiledMs: number;
 }

@@ -41,6 +41,8 @@ export type QueryOutcome =
       readonly ok: true;
       readonly outputs: NamedTensors;
       readonly batchSize: number;
+      /** Why the batch was as large, and began then. */
+      readonly batchReason: string;
       /** From arrival at the instance to the start of its batch. */
       readonly queueMs: number;
       readonly inferMs: number;

@@ -72,13 +72,13 @@ function outcomeText({ outcome }: Explanation): string {
     case 'refused':
       return `refused, ${outcome.error.code}: ${outcome.error.message}`;
     case 'served': {
-      const { timing, missed, batchSize } = outcome;
+      const { timing, missed, batchSize, batchReason } = outcome;
       const slo = missed.length === 0 ? '' : `, which missed ${missed.join(' and ')}`;
       const batch = batchSize === 1 ? 'alone' : `in a batch of ${String(batchSize)}`;
       return (
         `served by ${outcome.variant} on ${outcome.worker} in ${formatMs(timing.totalMs)} ms` +
         `${slo}: ran ${batch} for ${formatMs(timing.inferMs)} ms after ` +
-        `${formatMs(timing.queueMs)} ms in the queue`
+        `${formatMs(timing.queueMs)} ms in the queue (${batchReason})`
       );
     }
   }

@@ -21,7 +21,7 @@ describe('what is too large for the bus', () => {
     const answer: QueryFinished = {
       ...{ type: 'dispatcher.query-finished', queryId: 'q', delivery, epoch: 4 },
       ...{ instanceId: 'w/v-1', backlogMs: 7 },
-      outcome: { ok: true, outputs, batchSize: 1, queueMs: 0, inferMs: 0 },
+      outcome: { ok: true, outputs, batchSize: 1, batchReason: '', queueMs: 0, inferMs: 0 },
     };
     const refusal = refuseTooLarge(dispatcher, answer, 60, 55);
     expect(refusal?.to).to.equal(dispatcher);

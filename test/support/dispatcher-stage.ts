@@ -23,7 +23,14 @@ export interface RequestParts extends Partial<QueryRequest> {
 /** Names of instances, `v-1` for the first of variant `v`, with what differs from an idle one. */
 export type InstanceParts = Readonly<Record<string, Partial<InstanceReport>>>;
 
-const served: QueryOutcome = { ok: true, outputs: {}, batchSize: 1, queueMs: 1, inferMs: 2 };
+const served: QueryOutcome = {
+  ok: true,
+  outputs: {},
+  batchSize: 1,
+  batchReason: 'one at a time',
+  queueMs: 1,
+  inferMs: 2,
+};
 
 export class DispatcherStage extends Recording<unknown, DispatcherMessage> {
   constructor(config: Partial<DispatcherConfig> = {}) {

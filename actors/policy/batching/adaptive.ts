@@ -29,16 +29,16 @@ export function adaptiveBatch(view: BatchView): BatchPlan {
   const slackMs = head.dueMs - nowMs;
   const { count, size } = countInTime(view, limit.efficient, slackMs);
   if (limit.bestGain < worthWaiting) {
-    return { do: 'run', count, reason: 'batching does not pay here: run what is queued' };
+    return { do: 'run', count, reason: 'batching does not pay here: what was queued' };
   }
   if (size >= limit.efficient || count < queue.length) {
-    return { do: 'run', count, reason: `batch of ${String(size)} is as large as pays or fits` };
+    return { do: 'run', count, reason: `a batch of ${String(size)} is as large as pays or fits` };
   }
   const startByMs = head.dueMs - timeOf(latencyMs, size + 1);
   const nextArrivalMs = view.arrivalsPerMs > 0 ? 1 / view.arrivalsPerMs : Infinity;
   const savedMs = timeOf(latencyMs, size) + timeOf(latencyMs, 1) - timeOf(latencyMs, size + 1);
   if (nextArrivalMs > savedMs || nowMs + nextArrivalMs > startByMs) {
-    return { do: 'run', count, reason: 'none is expected soon enough to be worth the wait' };
+    return { do: 'run', count, reason: 'no other was expected soon enough to be worth the wait' };
   }
   return {
     do: 'wait',

@@ -19,5 +19,5 @@ export function clipperBatch({ queue, latencyMs, nowMs }: BatchView): BatchPlan 
     count += 1;
     size += query.size;
   }
-  return { do: 'run', count, reason: `what is queued, up to ${String(cap)}` };
+  return { do: 'run', count, reason: `what was queued, up to ${String(cap)}` };
 }

@@ -17,7 +17,7 @@ export function proteusBatch({ queue, latencyMs, nowMs }: BatchView): BatchPlan 
     size += query.size;
   }
   if (head === undefined || size >= last || count < queue.length) {
-    return { do: 'run', count, reason: 'the batch is full' };
+    return { do: 'run', count, reason: 'the batch was full' };
   }
   const startByMs = head.dueMs - (latencyMs[size] ?? 0);
   // One more would be late already: it is not waited for.
@@ -30,5 +30,5 @@ export function proteusBatch({ queue, latencyMs, nowMs }: BatchView): BatchPlan 
     count -= 1;
     size -= queue[count]?.size ?? 0;
   }
-  return { do: 'run', count, reason: 'the first must start now' };
+  return { do: 'run', count, reason: 'the first had to start' };
 }

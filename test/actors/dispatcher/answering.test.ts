@@ -11,7 +11,14 @@ const y = { datatype: 'FP32', shape: [1, 1], data: new Uint8Array(4) } as const;
 function served(parts: RequestParts, afterMs: number, batchSize = 4): QueryServed {
   const stage = new DispatcherStage().knows(variantOf('v')).report('w1', { 'v-1': {} });
   stage.submit('q1', { receivedAgoMs: 3, ...parts }).advance(afterMs);
-  stage.finish('q1', { ok: true, outputs: { y }, batchSize, queueMs: 5, inferMs: 12 });
+  stage.finish('q1', {
+    ok: true,
+    outputs: { y },
+    batchSize,
+    batchReason: 'full',
+    queueMs: 5,
+    inferMs: 12,
+  });
   const [answer] = stage.allAnswers;
   if (answer?.ok !== true) throw new Error('it was refused');
   return answer;

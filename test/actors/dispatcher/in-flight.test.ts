@@ -191,7 +191,14 @@ describe('a query in flight', () => {
 
   it('says that it cost more than it was to', () => {
     stage.submit('q1', { slo: { costUsdMax: 1e-4 } });
-    stage.finish('q1', { ok: true, outputs: {}, batchSize: 1, queueMs: 0, inferMs: 3_600_000 });
+    stage.finish('q1', {
+      ok: true,
+      outputs: {},
+      batchSize: 1,
+      batchReason: '',
+      queueMs: 0,
+      inferMs: 3_600_000,
+    });
     expect(stage.allAnswers[0]).to.have.deep.property('slo', {
       met: false,
       missed: ['costUsdMax'],

@@ -136,7 +136,7 @@ describe('an instance', () => {
     expect(stage.finishBatch()).to.deep.equal(['fine ok']);
   });
 
-  it('says how long a query waited, ran, and in what company', () => {
+  it('says how long a query waited, ran, in what company, and why', () => {
     const stage = new InstanceStage(batching).load();
     stage.send(runQuery('q0'), runQuery('q1'), runQuery('q2'));
     stage.finishBatch(25);
@@ -147,6 +147,7 @@ describe('an instance', () => {
       ok: true,
       outputs: {},
       batchSize: 2,
+      batchReason: 'no other was expected soon enough to be worth the wait',
       queueMs: 25,
       inferMs: 30,
     });

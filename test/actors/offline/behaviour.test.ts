@@ -113,7 +113,13 @@ class OfflineStage extends Recording<unknown, OfflineMessage> {
     const answer: QueryAnswer =
       refusal === undefined
         ? {
-            ...{ ok: true, queryId, outputs: {}, costUsd: 0, decision: { reason: '' } },
+            ...{
+              ok: true,
+              queryId,
+              outputs: {},
+              costUsd: 0,
+              decision: { reason: '', batchReason: 'one at a time' },
+            },
             servedBy: {
               ...{ task: 'pairs', dataset: 'test', architecture: 'v', variant: 'v', worker: 'w' },
               ...{ instance: 'w/v-1', hardware: 'cpu', batchSize: 1, accuracy: 90 },

@@ -49,7 +49,10 @@ describe('explain and quote', () => {
         const answer = await client.query({ ...digits, inputs: image });
         if (!answer.ok) throw new Error(answer.error.message);
         const explanation = await client.explain(answer.queryId);
-        expect(explanation.outcome).to.deep.include({ state: 'served', batchSize: 1 });
+        expect(explanation.outcome).to.deep.include({
+          ...{ state: 'served', batchSize: 1 },
+          batchReason: 'no other was expected soon enough to be worth the wait',
+        });
         const [attempt] = explanation.attempts;
         expect(attempt?.chosen?.variant).to.equal(answer.servedBy.variant);
         expect(attempt?.considered.length).to.be.above(1);

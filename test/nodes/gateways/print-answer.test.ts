@@ -28,7 +28,7 @@ function served(outputs: QueryServed['outputs']): QueryServed {
     },
     timing: { totalMs: 5, decideMs: 1, networkMs: 1, queueMs: 1, inferMs: 2 },
     slo: { met: false, missed: ['latencyMs'] },
-    decision: { reason: 'cheapest' },
+    decision: { reason: 'cheapest', batchReason: 'one at a time' },
     costUsd: 1e-6,
   };
 }

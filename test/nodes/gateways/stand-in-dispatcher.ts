@@ -194,7 +194,7 @@ function served(query: SubmitQuery, task: string, outputs: NamedTensors): QueryA
     },
     timing: { totalMs: 1, decideMs: 0, networkMs: 0, queueMs: 0, inferMs: 1 },
     slo: { met: true, missed: [] },
-    decision: { reason: 'the only one there is' },
+    decision: { reason: 'the only one there is', batchReason: 'one at a time' },
     costUsd: 0,
   };
 }
