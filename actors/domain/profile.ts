@@ -44,7 +44,10 @@ export interface Provenance {
 }
 
 export interface Profile {
-  /** Of a session in a process that has loaded this file before: the usual case on a worker. */
+  /**
+   * Its files hashed, and a session made, in a process that has loaded it before: the usual case on
+   * a worker.
+   */
   readonly loadMs: number;
   /** Resident growth by loading and running, bytes. */
   readonly memoryBytes: number;
@@ -54,7 +57,7 @@ export interface Profile {
   readonly measuredOn: string;
   /** Over all measured points; without one, the points are joined by straight lines. */
   readonly fit?: LatencyFit | undefined;
-  /** Of the first session of this file in a new process; the file itself may be cached. */
+  /** The same with the first session of it in a new process; the files themselves may be cached. */
   readonly loadColdMs?: number | undefined;
   readonly fileBytes?: number | undefined;
   /** Threads of a session as measured; 1 where not stated. */

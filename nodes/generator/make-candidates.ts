@@ -180,10 +180,14 @@ class Maker implements CandidateMaker {
     return readModel(file, this.#source.onnx);
   }
 
-  /** Where the runtime is to put tensors, when a file cannot hold them all. */
+  /**
+   * Where the runtime is to put tensors, when a file cannot hold them all, or when the source has
+   * some beside it: the runtime would leave those there.
+   */
   #externalName(model: OnnxModel, file: string): string | undefined {
-    const tooLarge = factsOf(model).parameterBytes > this.#source.onnx.singleFileBytesMax;
-    return tooLarge ? `${basename(file)}.data` : undefined;
+    const { parameterBytes, externalFiles } = factsOf(model);
+    const tooLarge = parameterBytes > this.#source.onnx.singleFileBytesMax;
+    return tooLarge || externalFiles.length > 0 ? `${basename(file)}.data` : undefined;
   }
 
   /**

@@ -65,6 +65,8 @@ export interface ProfileOptions extends ModelFit {
   /** Time for sampling, loads apart. */
   readonly budgetMs?: number | undefined;
   readonly batches?: readonly number[] | undefined;
+  /** Names of the files beside the model that are its too. */
+  readonly beside?: readonly string[] | undefined;
 }
 
 export interface ProfileReport {

@@ -2,11 +2,14 @@
  * The profile of a model: load time, memory, and latency by batch, measured as the engine runs it,
  * within a time and a memory budget. What to measure next is `policy/profiling/schedule.ts`'s say.
  *
- * Cold is the first session of the file in a new process, warm a later one in the same process. The
- * file itself is in the system's cache in either case: no program can put it out without privilege.
+ * A load is what a worker does for it: the files are hashed (`stores/model-files.ts`), and a session
+ * is made. Cold is the first session of the file in a new process, warm a later one in the same
+ * process. The file itself is in the system's cache in either case: no program can put it out
+ * without privilege.
  */
 
 import { cpus, hostname } from 'node:os';
+import { dirname, join } from 'node:path';
 
 import { env } from 'onnxruntime-node';
 
@@ -22,6 +25,7 @@ import { summariseTimings } from '../../actors/policy/profiling/spread.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { SessionSettings } from '../engine/messages.ts';
+import { hashFile } from '../stores/receive-blob.ts';
 import { findSample } from './check-model.ts';
 import { createMemoryGauge, type MemoryGauge } from './memory.ts';
 import type { LabLimits, ProfileOptions, ProfileReport, Recipe, Report } from './messages.ts';
@@ -40,7 +44,6 @@ const warmLoadsMax = 5;
 /** Throws ModelRefused where it does not load or run at batch 1. */
 export async function profileModel(
   file: string,
-  fileBytes: number,
   options: ProfileOptions,
   settings: SessionSettings,
   limits: LabLimits,
@@ -50,7 +53,6 @@ export async function profileModel(
   const gauge = createMemoryGauge();
   report('loading');
   const model = await openModel(file, settings);
-  const loadColdMs = model.createMs;
   let sampling: Sampling;
   try {
     const fed = feedModel(model, options);
@@ -60,15 +62,17 @@ export async function profileModel(
   } finally {
     await model.onnx.release();
   }
-  const memoryBytes = Math.max(gauge.growthBytes(), fileBytes);
   report('loading again');
-  const loadMs = await warmLoadMs(file, settings, budgetMs * limits.loadShare);
+  const sessionMs = await warmSessionMs(file, settings, budgetMs * limits.loadShare);
+  report('hashing');
+  const { bytes: fileBytes, ms: hashMs } = await hashAll(file, options.beside ?? []);
+  const memoryBytes = Math.max(gauge.growthBytes(), fileBytes);
   const { batchMax, skipped } = sampling;
   const latency = latencyOf(sampling);
   const provenance = provenanceOf(latency);
   const profile: Profile = {
-    loadMs,
-    loadColdMs,
+    loadMs: hashMs + sessionMs,
+    loadColdMs: hashMs + model.createMs,
     memoryBytes,
     fileBytes,
     latency,
@@ -241,8 +245,21 @@ function provenanceOf(latency: readonly LatencyPoint[]): Provenance {
   };
 }
 
-/** Median of as many loads as the time allows, one at least. */
-async function warmLoadMs(
+/** The model and what is beside it, as `model-files.ts` has them looked at before each load. */
+async function hashAll(
+  file: string,
+  beside: readonly string[],
+): Promise<{ readonly bytes: number; readonly ms: number }> {
+  const startMs = performance.now();
+  let bytes = 0;
+  for (const path of [file, ...beside.map((name) => join(dirname(file), name))]) {
+    bytes += (await hashFile(path))?.bytes ?? 0;
+  }
+  return { bytes, ms: performance.now() - startMs };
+}
+
+/** Median of as many as the time allows, one at least. */
+async function warmSessionMs(
   file: string,
   settings: SessionSettings,
   budgetMs: number,

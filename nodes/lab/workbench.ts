@@ -48,7 +48,7 @@ async function doTask(task: LabTask): Promise<LabJobs[LabJobKind]['report']> {
       return checkModel(model, job.options, limits, report);
     }
     case 'profile':
-      return profileModel(file, fileBytes, job.options, settings, limits, report);
+      return profileModel(file, job.options, settings, limits, report);
     case 'evaluate':
       return evaluateModel(file, job.options, settings, limits, report);
     case 'optimise':

@@ -67,7 +67,8 @@ async function measureHere(
     const onProgress = ({ done, total }: { done: number; total: number }): void => {
       host.tell(replyTo, { type: 'profiles.progressed', requestId, done, total });
     };
-    const options = { ...fit, batchMax, budgetMs };
+    const beside = lease.file.beside?.map(({ name }) => name);
+    const options = { ...fit, batchMax, budgetMs, beside };
     const measured = await lab.profile(lease.file.path, options, { signal, onProgress });
     const { profile } = measured;
     const { provenance } = profile;

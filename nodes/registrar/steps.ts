@@ -270,12 +270,12 @@ export class StepRunner {
       batchMax,
       reference: source.validation === undefined ? { ...fit, file: source.file } : undefined,
     };
-    const report = await this.options.lab.evaluate(pathOf(model, work), options, call);
+    const report = await this.options.lab.evaluate(placeOf(model, work).file, options, call);
     return { accuracy: report.accuracy, metric: report.metric };
   }
 
   private keep({ model }: Steps['keep']['takes'], work: Work): Promise<ModelFile> {
-    const { file, beside } = model.of === 'source' ? sourceOf(work) : madeIn(work, model.name);
+    const { file, beside } = placeOf(model, work);
     return this.options.kept.keep(file, beside, { signal: work.ended.signal });
   }
 
@@ -298,8 +298,8 @@ export class StepRunner {
       const { node: worker } = profiler;
       this.options.log.warn('measured here, for a worker did not', { worker, why: told.why });
     }
-    const file = model.of === 'kept' ? model.file.path : pathOf(model, work);
-    const options = { ...fit, batchMax, budgetMs };
+    const { file, beside } = placeOf(model, work);
+    const options = { ...fit, batchMax, budgetMs, beside };
     const { profile, batchMax: largest } = await this.options.lab.profile(file, options, call);
     return { profile, batchMax: largest };
   }
@@ -316,8 +316,14 @@ function madeIn({ made }: Work, name: string): { file: string; beside: readonly 
   return found;
 }
 
-function pathOf(model: Steps['evaluate']['takes']['model'], work: Work): string {
-  return model.of === 'source' ? sourceOf(work).file : madeIn(work, model.name).file;
+function placeOf(
+  model: Steps['profile']['takes']['model'],
+  work: Work,
+): { readonly file: string; readonly beside: readonly string[] } {
+  if (model.of === 'source') return sourceOf(work);
+  if (model.of === 'candidate') return madeIn(work, model.name);
+  const { path, beside = [] } = model.file;
+  return { file: path, beside: beside.map(({ name }) => name) };
 }
 
 /** Data files are named from the model's folder, uploads from the manifest's. */

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
@@ -18,6 +18,7 @@ import { runModel } from '../../../nodes/generator/run-model.ts';
 import { onnxDefaults } from '../../../nodes/onnx/config.ts';
 import { factsOf } from '../../../nodes/onnx/facts.ts';
 import { readModel } from '../../../nodes/onnx/read-model.ts';
+import { writeModel } from '../../../nodes/onnx/write-model.ts';
 import { type NamedTensors, tensorOf, typedArrayOf } from '../../../runtime/wire/tensors.ts';
 
 const zoo = fileURLToPath(new URL('../../../zoo/', import.meta.url));
@@ -117,6 +118,29 @@ describe('making candidates', function () {
       expect(outcome.ok ? '' : outcome.reason).to.match(/same graph as the source/);
     }
     expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it('takes tensors along that lie beside the source', async () => {
+    const given = readModel(join(digits, 'mlp.onnx'));
+    const elsewhere = mkdtempSync(join(tmpdir(), 'infaas-beside-'));
+    try {
+      const file = join(elsewhere, 'mlp.onnx');
+      writeModel(given, file, { ...onnxDefaults, singleFileBytesMax: 1 });
+      expect(factsOf(readModel(file)).externalFiles).to.deep.equal(['mlp.onnx.data']);
+      const candidates = [
+        { precision: 'fp32' as const, optimisation: 'all' as const },
+        { precision: 'int8-dynamic' as const, optimisation: 'all' as const },
+      ];
+      const outcomes = await makeAll(file, [digitBatch(0, 1)], candidates);
+      for (const name of ['fp32-all', 'int8-dynamic-all']) {
+        const { file: made, dataFile, comparison } = find(outcomes, name);
+        const { externalFiles } = factsOf(readModel(made));
+        expect(externalFiles).to.deep.equal(dataFile === undefined ? [] : [basename(dataFile)]);
+        expect(comparison[0]?.top1Agreement).to.equal(1);
+      }
+    } finally {
+      rmSync(elsewhere, { recursive: true, force: true });
+    }
   });
 
   it('finds weights that the exporter computes in the graph', async () => {

@@ -82,6 +82,16 @@ describe('the model lab', function () {
     expect(stages).to.include.members(['loading', 'batching', 'measuring batch 64']);
   });
 
+  it('counts the files beside a model as its own', async () => {
+    const file = folder.write('linear.onnx', linearGraph('n'));
+    folder.write('linear.onnx.data', new Uint8Array(2 ** 26));
+    const { profile } = await open().profile(file, {
+      ...{ signature, budgetMs: 100, beside: ['linear.onnx.data'] },
+    });
+    expect(profile.fileBytes).to.equal(readFileSync(file).length + 2 ** 26);
+    expect(profile.memoryBytes).to.be.at.least(2 ** 26);
+  });
+
   it('leaves batches beyond the time to the fit, marked so', async () => {
     const slow = join(packageRoot(), 'zoo/digit-classification/resnet-tta.onnx');
     const { signature: takes } = await open().check(slow, {});
