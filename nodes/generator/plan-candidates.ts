@@ -60,7 +60,8 @@ function reasonAgainst(
 ): string | undefined {
   if (precision === 'fp32') return undefined;
   if (facts.parameterBytes > settings.rewriteBytesMax) {
-    return `its ${facts.parameterBytes} bytes of parameters exceed onnx.rewriteBytesMax`;
+    const limit = `onnx.rewriteBytesMax (${settings.rewriteBytesMax})`;
+    return `its ${facts.parameterBytes} bytes of parameters exceed ${limit}: raise that to have it`;
   }
   if (facts.floatParameters.FP32 < settings.elementsMin) {
     return `it has ${facts.floatParameters.FP32} FP32 parameters: too few to gain by`;
