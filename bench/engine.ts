@@ -138,7 +138,15 @@ async function openInstance(
     run: (queries) =>
       expect('instance.batch-ran', () => {
         batchId += 1;
-        const command = { instanceId, batchId, queries, priority: 0, dueMs: 0, late: false, hangMs: 10_000 };
+        const command = {
+          instanceId,
+          batchId,
+          queries,
+          priority: 0,
+          dueMs: 0,
+          late: false,
+          hangMs: 10_000,
+        };
         host.tell(engine.port, { type: 'engine.run-batch', ...command });
       }),
     unload: () =>
