@@ -1,7 +1,7 @@
 /**
  * Batches of several instances that wait for one core, or for any of several: those in time by
- * priority and then by deadline, then the late, then offline ones. Of `lateEvery` batches one is late, where
- * those in time would take all of them: the late starve nobody, and are not starved.
+ * priority and then by deadline, then the late, then offline ones. Of `lateEvery` batches one is
+ * late, where those in time would take all of them: the late starve nobody, and are not starved.
  */
 
 export interface WaitingBatch {

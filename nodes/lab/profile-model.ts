@@ -2,9 +2,9 @@
  * The profile of a model: load time, memory, and latency by batch, measured as the engine runs it,
  * within a time and a memory budget. What to measure next is `policy/profiling/schedule.ts`'s say.
  *
- * A load is what a worker does for it: the files are hashed (`stores/model-files.ts`), and a session
- * is made. Cold is the first session of the file in a new process, warm a later one in the same
- * process. The file itself is in the system's cache in either case: no program can put it out
+ * A load is what a worker does for it: the files are hashed (`stores/model-files.ts`), and a
+ * session is made. Cold is the first session of the file in a new process, warm a later one in the
+ * same process. The file itself is in the system's cache in either case: no program can put it out
  * without privilege.
  */
 

@@ -1,4 +1,4 @@
-/** Whose batch gets a core: by priority and deadline, the late one time in eight, offline ones last. */
+/** Whose batch gets a core: by priority and deadline, the late one in eight, offline last. */
 
 import { expect } from 'chai';
 import fc from 'fast-check';
