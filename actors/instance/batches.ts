@@ -62,10 +62,10 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
  * the deadline of who is due before it, or waiting for company would make that one late.
  */
 function inOneOrder(alike: readonly Waiting[]): readonly QueuedQuery[] {
-  const [first, ...others] = alike;
-  if (first === undefined || others.at(-1)?.priority === first.priority) return alike;
-  const dueMs = others.reduce((sum, other) => Math.min(sum, other.dueMs), first.dueMs);
-  return [{ ...first, dueMs }, ...others];
+  const first = alike[0];
+  if (first === undefined || alike.at(-1)?.priority === first.priority) return alike;
+  const dueMs = alike.reduce((sum, other) => Math.min(sum, other.dueMs), first.dueMs);
+  return [{ dueMs, size: first.size }, ...alike.slice(1)];
 }
 
 /** Where in the queue the next batch begins. */

@@ -25,7 +25,9 @@ export function waitingOf(query: RunQuery, nowMs: number): Waiting {
   const hardDueMs = nowMs + query.delivery.budgetMs;
   const { priority } = query.delivery;
   return {
-    ...{ query, priority, arrivedMs: nowMs },
+    query,
+    priority,
+    arrivedMs: nowMs,
     // Behind everything online, whatever its deadline.
     dueMs: isOffline(priority) ? Infinity : Math.min(hardDueMs, hardDueMs - query.sloLeadMs),
     hardDueMs,
