@@ -174,7 +174,9 @@ export function finishBatch(
   const [first] = running.queries;
   const isOfflineBatch = first !== undefined && isOffline(first.query.delivery.priority);
   account(serving, ctx, {
-    ...{ finished: running.queries.length, busyMs: ran.inferMs, ratio },
+    finished: running.queries.length,
+    busyMs: ran.inferMs,
+    ratio,
     offlineMs: isOfflineBatch ? ran.inferMs : 0,
   });
   goOn(serving, ctx);

@@ -19,5 +19,5 @@ const order: FitOrder = {
 };
 
 export function selectAsOurs(view: FleetView, query: QueryView, random: Random): Selection {
-  return selectFirstFit({ ...view, variants: byAccuracy(view.variants) }, query, random, order);
+  return selectFirstFit(byAccuracy(view), query, random, order);
 }

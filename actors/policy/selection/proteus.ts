@@ -18,5 +18,5 @@ const order: FitOrder = {
 };
 
 export function selectAsProteus(view: FleetView, query: QueryView, random: Random): Selection {
-  return selectFirstFit({ ...view, variants: byAccuracy(view.variants) }, query, random, order);
+  return selectFirstFit(byAccuracy(view), query, random, order);
 }
