@@ -28,6 +28,7 @@ import {
   countArrival,
   finish,
   type InstanceOptions,
+  isWorthTelling,
   profiledMs,
   refused,
   type Serving,
@@ -83,6 +84,7 @@ function startInstance(options: InstanceOptions, ctx: ActorContext<InstanceMessa
     pace: createPace(1),
     arrivals: new DemandCount(),
     arrivalsToldMs: -Infinity,
+    toldQueued: 0,
     queue: [],
     suspects: [],
     state: 'loading',
@@ -204,7 +206,7 @@ function enqueue(serving: Serving, query: RunQuery, ctx: ActorContext<InstanceMe
   countArrival(serving, waiting);
   insertByDue(serving.queue, waiting);
   startBatch(serving, ctx);
-  account(serving, ctx, {});
+  if (isWorthTelling(serving)) account(serving, ctx, {});
 }
 
 function cancel(serving: Serving, queryId: string, ctx: ActorContext<InstanceMessage>): void {

@@ -66,6 +66,8 @@ export interface Serving {
   /** Not told to the monitor yet. */
   readonly arrivals: DemandCount;
   arrivalsToldMs: number;
+  /** How many waited when the monitor was last told. */
+  toldQueued: number;
   readonly queue: Waiting[];
   /** Queries of a failed batch, run one by one so that one bad input fails alone. */
   readonly suspects: Waiting[];
@@ -156,6 +158,18 @@ function lateMs({ queue, owedMs }: Serving): number {
   return owedMs * (queue.length - firstLate(queue));
 }
 
+/** What runs for less is over before anybody could act on it. */
+const shortMs = 5;
+/** A queue is news when it has grown by so much since it was told of. */
+const growth = 1.25;
+
+/** Does the monitor want to know of a query that came? What is done soon is told when it is done. */
+export function isWorthTelling({ running, queue, suspects, toldQueued, pace }: Serving): boolean {
+  const queued = queue.length + suspects.length;
+  if (queued > 0) return toldQueued === 0 || queued >= growth * toldQueued;
+  return running !== undefined && running.profiledMs * pace.slowdown >= shortMs;
+}
+
 interface Account {
   readonly finished?: number;
   readonly busyMs?: number;
@@ -166,13 +180,15 @@ interface Account {
 
 export function account(serving: Serving, ctx: ActorContext<InstanceMessage>, done: Account): void {
   const { options } = serving;
+  const queued = serving.queue.length + serving.suspects.length;
+  serving.toldQueued = queued;
   ctx.tell(options.monitor, {
     type: 'monitor.instance-observed',
     instanceId: options.id,
     variantId: options.variant.id,
     path: ctx.self.path,
     state: serving.state,
-    queued: serving.queue.length + serving.suspects.length,
+    queued,
     running: serving.running?.queries.length ?? 0,
     arrivals: arrivalsToTell(serving, ctx.nowMs),
     backlogMs: backlogMs(serving, ctx.nowMs),

@@ -190,8 +190,8 @@ export function reportToFleet(working: Working, ctx: Context): void {
       const { profile, batchMax, hardware, machine } = variant;
       const unitsUsed = rateQps / Math.max(1e-9, saturationQps(profile, batchMax));
       const { memoryBytes } = profile;
-      const running = { variantId, state, memoryBytes, unitsUsed, slowdown };
-      return [{ ...running, hardware, machine, demand }];
+      const about = { variantId, state, memoryBytes, unitsUsed, slowdown, hardware, machine };
+      return [{ ...about, demand }];
     }),
   });
 }

@@ -162,7 +162,8 @@ export function answerBatch(
       const answer = answers[slot];
       if (part === undefined || answer === undefined) return;
       if (query.outputs !== undefined && !query.outputs.includes(output.name)) return;
-      answer[output.name] = { datatype: output.spec.datatype, ...part };
+      const { shape, data } = part;
+      answer[output.name] = { datatype: output.spec.datatype, shape, data };
     });
   });
   return answers;

@@ -287,6 +287,27 @@ describe('an instance’s account of itself', () => {
     expect(backlog()).to.equal(10);
   });
 
+  it('tells of a short batch when it is over, of a long one when it begins', () => {
+    const short = new InstanceStage({ latency: perQuery(2) }).load().forget();
+    expect(short.send(runQuery('q')).accounts).to.deep.equal([]);
+    short.finishBatch(2);
+    expect(short.accounts).to.have.length(1);
+    const long = new InstanceStage({ latency: perQuery(20) }).load().forget();
+    expect(long.send(runQuery('q')).accounts).to.have.length(1);
+  });
+
+  it('tells of a queue as it grows, however fast it does', () => {
+    const stage = new InstanceStage({ latency: perQuery(2) }).load().forget();
+    const told: number[] = [];
+    for (let at = 0; at <= 100; at += 1) {
+      stage.send(runQuery(`q${at}`));
+      const { queued = 0 } = stage.accounts.at(-1) ?? {};
+      expect(at, 'waiting').to.be.at.most(Math.max(1, 1.25 * queued));
+      if (queued > (told.at(-1) ?? 0)) told.push(queued);
+    }
+    expect(told.length).to.be.below(25);
+  });
+
   it('gives the time of each batch against the profile', () => {
     const stage = new InstanceStage({ latency: perQuery(10) }).load();
     stage.send(runQuery('q0')).finishBatch(15);
