@@ -5,6 +5,7 @@
 
 import { cpuUsage } from 'node:process';
 
+import { policies } from '../actors/policy/policies.ts';
 import { stopPolicy } from '../runtime/supervision.ts';
 import type { ActorSpec, Ref } from '../runtime/actor.ts';
 import { simulatedVariant } from '../sim/profiles/simulated-variant.ts';
@@ -69,6 +70,10 @@ export function measureScenario(load: SimulatedLoad): {
   return { queriesPerS: queries / tookS, eventsPerS: events / tookS, served: served / queries };
 }
 
+const { selection, batching, scaling, fleet: fleetPolicy } = policies.ours;
+/** Of scenarios, and of systems whose machines come and go. */
+const defaultPolicy = { policy: 'ours', selection, batching, scaling, fleetPolicy } as const;
+
 function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): Scenario {
   const architectures = Array.from({ length: variants }, (_, at) => `net-${String(at)}`);
   return {
@@ -93,8 +98,8 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
         ...{ onMiss: 'best-effort', timeoutMs: 5_000, tenant: 'bench' },
       },
     ],
-    ...{ incidents: [], policy: 'static', selection: 'cheapest', batching: 'adaptive' },
-    ...{ scaling: 'static', fleetPolicy: 'static' },
+    incidents: [],
+    ...defaultPolicy,
     ...{ loadFactor: 1, network: 'direct', hopMs: 0.2, spread: 0, interference: 0 },
   };
 }
