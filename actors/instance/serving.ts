@@ -163,7 +163,7 @@ const shortMs = 5;
 /** A queue is news when it has grown by so much since it was told of. */
 const growth = 1.25;
 
-/** Does the monitor want to know of a query that came? What is done soon is told when it is done. */
+/** Is a query that came news for the monitor? What is done soon is told when it is done. */
 export function isWorthTelling({ running, queue, suspects, toldQueued, pace }: Serving): boolean {
   const queued = queue.length + suspects.length;
   if (queued > 0) return toldQueued === 0 || queued >= growth * toldQueued;
