@@ -65,9 +65,13 @@ function want(
   toReprofile.set(variantId, reason);
 }
 
-/** One at a time; those whose architecture is being registered wait for the next occasion. */
+/**
+ * One at a time; those whose architecture is being registered wait for the next occasion, and all
+ * do while every worker is busy: what is measured then would be as wrong, and cost queries a core.
+ */
 export function reprofileNext(registering: Registering, ctx: Context): void {
   const { toReprofile, running, registry, options } = registering;
+  if (toReprofile.size === 0 || isBusy(registering, ctx.nowMs)) return;
   if ([...running.values()].some(({ request }) => request === undefined)) return;
   for (const [variantId, reason] of toReprofile) {
     const family = registry.familyOf(variantId);
@@ -84,6 +88,14 @@ export function reprofileNext(registering: Registering, ctx: Context): void {
     runScript(registering, script, family.architecture, undefined, ctx);
     return;
   }
+}
+
+function isBusy(registering: Registering, nowMs: number): boolean {
+  const { profilingUtilisationMax } = registering.options.config;
+  const workers = workersHeard(registering, nowMs);
+  return (
+    workers.length > 0 && workers.every(({ utilisation }) => utilisation > profilingUtilisationMax)
+  );
 }
 
 export function* reprofileScript(

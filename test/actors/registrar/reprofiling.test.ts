@@ -40,11 +40,11 @@ class DriftStage extends Recording<unknown, RegistrarMessage> {
   }
 
   /** The worker's monitor tells how far off each variant is. */
-  drifts(ratios: Readonly<Record<string, number>>, workerId = 'w1'): this {
+  drifts(ratios: Readonly<Record<string, number>>, utilisation = 0): this {
     const drifts = Object.entries(ratios).map(([variantId, ratio]) => {
       return { variantId, ratio, stale: ratio > 1.5 };
     });
-    return this.sees({ workerId, drifts });
+    return this.sees({ drifts, utilisation });
   }
 
   sees(seen: Partial<WorkerSeen>): this {
@@ -110,6 +110,14 @@ describe('a profile that has become stale', () => {
     expect(profiled({ utilisation: 0.05 }, {})).to.equal('w3');
     expect(profiled({ utilisation: 0.5 })).to.equal(undefined);
     expect(profiled({ profiler: undefined })).to.equal(undefined);
+  });
+
+  it('waits for a worker to be less busy', () => {
+    const stage = new DriftStage(variantOf('v')).sees({ utilisation: 0.9 });
+    stage.forget().drifts({ v: 2 }, 0.9);
+    expect(stage.toldTo(controller)).to.deep.equal([]);
+    stage.sees({ utilisation: 0.05 });
+    expect(stage.store()?.stale).to.match(/2.00 times on w1/);
   });
 
   it('is not measured on a worker that has fallen silent', () => {
