@@ -1,24 +1,25 @@
 /**
  * The decisions on recent queries, for `explain`: a ring of slots in memory, the oldest written
- * over first. It is written for every query, so a slot keeps references and numbers, no tensors,
- * and answers without their outputs; a description is made when somebody asks.
+ * over first. It is written for every query, so a slot keeps references and numbers and allocates
+ * nothing, has no tensors, and of answers what is not their outputs; a description is made when
+ * somebody asks.
  */
 
 import type { Attempt, Explanation } from '../domain/explanation.ts';
 import type { QueryError } from '../domain/outcome.ts';
-import type { QueryAnswer, QueryId, QueryRequest, QueryServed } from '../domain/query.ts';
+import type { QueryAnswer, QueryId, QueryRequest, QueryServed, SloField } from '../domain/query.ts';
 import type { FleetView, QueryView } from '../policy/selection/index.ts';
 import { Judgements } from '../policy/selection/judge.ts';
 import type { InFlight, Placement } from './in-flight.ts';
-
-type Asked = Pick<QueryRequest, 'selector' | 'slo' | 'onMiss'>;
-type Ended = Omit<QueryServed, 'outputs'> | { readonly ok: false; readonly error: QueryError };
 
 /** A query, and the newest of the decisions on it. */
 interface Slot {
   queryId: QueryId;
   tenant: string;
-  asked: Asked | undefined;
+  // Not the request itself: it holds the tensors.
+  selector: QueryRequest['selector'] | undefined;
+  slo: QueryRequest['slo'];
+  onMiss: QueryRequest['onMiss'];
   batch: number;
   afterMs: number;
   reason: string;
@@ -29,7 +30,13 @@ interface Slot {
   ended: string | undefined;
   /** Decisions before it; there rarely are any. */
   earlier: Attempt[] | undefined;
-  answer: Ended | undefined;
+  /** Of its answer, served or refused. */
+  servedBy: QueryServed['servedBy'] | undefined;
+  timing: QueryServed['timing'] | undefined;
+  missed: readonly SloField[];
+  batchReason: string;
+  costUsd: number;
+  error: QueryError | undefined;
 }
 
 export interface DecisionMade {
@@ -59,8 +66,9 @@ export class DecisionLog {
       slot = this.#freeSlot();
       slot.queryId = queryId;
       slot.tenant = principal.tenant;
-      // Not the request itself: it holds the tensors.
-      slot.asked = { selector: request.selector, slo: request.slo, onMiss: request.onMiss };
+      slot.selector = request.selector;
+      slot.slo = request.slo;
+      slot.onMiss = request.onMiss;
       slot.batch = batch;
       this.#byQuery.set(queryId, slot);
     } else {
@@ -81,27 +89,29 @@ export class DecisionLog {
   answered(answer: QueryAnswer): void {
     const slot = this.#byQuery.get(answer.queryId);
     if (slot === undefined) return;
-    if (answer.ok) {
-      // Outputs may be large, and are their client's.
-      const { queryId, servedBy, timing, slo, decision, costUsd } = answer;
-      slot.answer = { ok: true, queryId, servedBy, timing, slo, decision, costUsd };
-    } else {
-      slot.answer = answer;
+    if (!answer.ok) {
+      slot.error = answer.error;
+      return;
     }
+    slot.servedBy = answer.servedBy;
+    slot.timing = answer.timing;
+    slot.missed = answer.slo.missed;
+    slot.batchReason = answer.decision.batchReason;
+    slot.costUsd = answer.costUsd;
   }
 
   /** Undefined for what it does not keep, and for what another tenant asked. */
   explain(queryId: QueryId, tenant: string, policy: string): Explanation | undefined {
     const slot = this.#byQuery.get(queryId);
-    if (slot?.asked === undefined || slot.tenant !== tenant) return undefined;
-    const { selector, slo, onMiss } = slot.asked;
+    if (slot?.selector === undefined || slot.tenant !== tenant) return undefined;
+    const { selector, slo, onMiss } = slot;
     return {
       queryId,
       policy,
       // Absent rather than undefined, which a frame carries as null.
       asked: { selector: present(selector), slo: present(slo), onMiss, batch: slot.batch },
       attempts: [...(slot.earlier ?? []), attemptOf(slot)],
-      outcome: outcomeOf(slot.answer),
+      outcome: outcomeOf(slot),
     };
   }
 
@@ -116,7 +126,8 @@ export class DecisionLog {
     }
     this.#byQuery.delete(known.queryId);
     known.earlier = undefined;
-    known.answer = undefined;
+    known.servedBy = undefined;
+    known.error = undefined;
     return known;
   }
 }
@@ -125,7 +136,9 @@ function emptySlot(): Slot {
   return {
     queryId: '',
     tenant: '',
-    asked: undefined,
+    selector: undefined,
+    slo: {},
+    onMiss: 'best-effort',
     batch: 1,
     afterMs: 0,
     reason: '',
@@ -133,7 +146,12 @@ function emptySlot(): Slot {
     judged: new Judgements(),
     ended: undefined,
     earlier: undefined,
-    answer: undefined,
+    servedBy: undefined,
+    timing: undefined,
+    missed: [],
+    batchReason: '',
+    costUsd: 0,
+    error: undefined,
   };
 }
 
@@ -160,12 +178,11 @@ function present<T extends object>(value: T): T {
   return Object.fromEntries(fields) as T;
 }
 
-function outcomeOf(answer: Ended | undefined): Explanation['outcome'] {
-  if (answer === undefined) return { state: 'in-flight' };
-  if (!answer.ok) return { state: 'refused', error: answer.error };
-  const { variant, worker, instance, batchSize } = answer.servedBy;
-  const { timing, slo, costUsd, decision } = answer;
-  const { batchReason } = decision;
+function outcomeOf(slot: Slot): Explanation['outcome'] {
+  const { servedBy, timing, missed, batchReason, costUsd, error } = slot;
+  if (error !== undefined) return { state: 'refused', error };
+  if (servedBy === undefined || timing === undefined) return { state: 'in-flight' };
+  const { variant, worker, instance, batchSize } = servedBy;
   const served = { variant, worker, instance, batchSize, batchReason, timing, costUsd };
-  return { state: 'served', ...served, missed: slo.missed };
+  return { state: 'served', ...served, missed };
 }

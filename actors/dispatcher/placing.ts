@@ -132,8 +132,14 @@ function tellSelection(
   ctx.tell(to, {
     type: 'records.selection-made',
     selection: {
-      ...{ kind: 'selection', queryId, tenant: principal.tenant, variant: variant.id },
-      ...{ worker: workerId, instance: instanceId, predictedMs, reason },
+      kind: 'selection',
+      queryId,
+      tenant: principal.tenant,
+      variant: variant.id,
+      worker: workerId,
+      instance: instanceId,
+      predictedMs,
+      reason,
     },
   });
 }

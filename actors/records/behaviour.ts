@@ -86,7 +86,8 @@ function recordsBehaviour(keeping: Keeping, message: RecordsMessage, ctx: Contex
       return keeping;
     }
     case 'records.selection-made':
-      tellOf({ ...stamp(keeping, ctx), event: message.selection }, keeping, ctx);
+      // One a query, while somebody listens.
+      tellOf(stamped(message.selection, keeping, ctx), keeping, ctx);
       return keeping;
     case 'records.listen':
       listen(keeping, message, ctx);
@@ -104,13 +105,13 @@ function recordsBehaviour(keeping: Keeping, message: RecordsMessage, ctx: Contex
 }
 
 /** Numbers follow one another over all that is told, kept or not. */
-function stamp(keeping: Keeping, { nowMs }: Context): { seq: number; atMs: number } {
+function stamped(event: FleetEvent, keeping: Keeping, { nowMs }: Context): RecordedEvent {
   keeping.nextSeq += 1;
-  return { seq: keeping.nextSeq - 1, atMs: nowMs };
+  return { seq: keeping.nextSeq - 1, atMs: nowMs, event };
 }
 
 function record(keeping: Keeping, event: FleetEvent, ctx: Context): void {
-  const recorded = { ...stamp(keeping, ctx), event };
+  const recorded = stamped(event, keeping, ctx);
   keeping.events.push(recorded);
   if (keeping.events.length > keeping.options.config.eventsMax) keeping.events.shift();
   tellOf(recorded, keeping, ctx);

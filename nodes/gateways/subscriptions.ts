@@ -188,8 +188,9 @@ export class Subscriptions {
     if (waiting.length === 0 && lost === 0 && nowMs - toldMs < quietMs) return;
     const { clock } = this.options;
     const originMs = clock.wallMs() - nowMs;
-    const events = waiting.map((recorded) => {
-      return { ...recorded, at: new Date(originMs + recorded.atMs).toISOString() };
+    // Field by field: there may be one a query.
+    const events = waiting.map(({ seq, atMs, event }) => {
+      return { seq, at: new Date(originMs + atMs).toISOString(), atMs, event };
     });
     if (!subscriber.send({ events, lost })) return;
     subscriber.waiting = [];
