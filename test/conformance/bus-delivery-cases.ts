@@ -27,12 +27,13 @@ export const deliveryCases: readonly BusCase[] = [
       const [a, b] = [await harness.open(), await harness.open()];
       const heard = [record(a, 'suite.all'), record(a, 'suite.all'), record(b, 'suite.all')];
       for (const one of heard) await settled(harness, a, 'suite.all', one);
-      for (const one of heard) one.length = 0;
       a.publish('suite.all', bytes(1));
       a.publish('suite.all', bytes(2));
       const done = (): boolean => heard.every((one) => one.some(([value]) => value === 2));
       await eventually('all hear', done, harness.patienceMs);
-      for (const one of heard) expect(one).to.deep.equal([[1], [2]]);
+      // What settled another subscription may have come to this one later.
+      const news = heard.map((one) => one.filter(([value = 0]) => value < 254));
+      for (const one of news) expect(one).to.deep.equal([[1], [2]]);
     },
   },
   {
