@@ -45,12 +45,10 @@ export function measureSelection(shape: FleetShape): { p50Us: number; p99Us: num
     const candidates = useCases[round % useCases.length];
     if (candidates === undefined) continue;
     const query = drawQuery(random);
+    const { variants } = candidates;
     const startMs = performance.now();
-    select(
-      { nowMs: 1_000, variants: candidates.variants, workers: index.workerList, hopMs: 0.5 },
-      query,
-      random,
-    );
+    const { workerList: workers } = index;
+    select({ nowMs: 1_000, variants, workers, hopMs: 0.5, loadExtraMs: 0 }, query, random);
     // The first half warms up.
     if (round >= decisions) times[round - decisions] = (performance.now() - startMs) * 1_000;
   }

@@ -17,10 +17,12 @@ export function answer(
   if (!dispatching.table.remove(entry)) return;
   dispatching.decisions.answered(terminal);
   if (terminal.ok) {
-    // A load's length says nothing of the next query's.
-    if (placement !== undefined && !placement.isCold) {
-      const observedMs = ctx.nowMs - placement.placedMs;
-      dispatching.foresight.observe(placement.predictedMs, observedMs);
+    if (placement !== undefined) {
+      const { isToLoad, isCold, placedMs, predictedMs } = placement;
+      const observedMs = ctx.nowMs - placedMs;
+      // A load's length says nothing of the next query's.
+      if (!isCold) dispatching.foresight.observe(predictedMs, observedMs);
+      else if (isToLoad) dispatching.foresight.observeLoad(predictedMs, observedMs);
     }
     ctx.metrics.observe('infaas_query_ms', terminal.timing.totalMs);
     ctx.metrics.count('infaas_answers_total', 1, { variant: terminal.servedBy.variant });

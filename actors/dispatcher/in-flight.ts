@@ -17,6 +17,8 @@ export interface Placement {
   instanceId: InstanceId | undefined;
   readonly placedMs: number;
   readonly predictedMs: number;
+  /** Its variant is to be loaded for it. */
+  readonly isToLoad: boolean;
   /** It was sent to be loaded, or to what was still loading. */
   readonly isCold: boolean;
   readonly reason: string;

@@ -79,6 +79,7 @@ function placeQuery(
     instanceId: instance?.id,
     placedMs: ctx.nowMs,
     predictedMs: selection.predictedMs,
+    isToLoad: instance === undefined,
     isCold: instance === undefined || instance.readyAtMs > ctx.nowMs,
     reason: selection.reason,
   };
@@ -146,12 +147,15 @@ function tellSelection(
 
 /** While the bus is away there are only the workers on this node. */
 export function viewOf(
-  { index, options, busLostAtMs }: Dispatching,
+  { index, options, foresight, busLostAtMs }: Dispatching,
   variants: readonly IndexedVariant[],
   { nowMs, self }: ActorContext<DispatcherMessage>,
 ): FleetView {
   const { hopMs } = options.config;
-  if (busLostAtMs === undefined) return { nowMs, variants, workers: index.workerList, hopMs };
+  const { loadExtraMs } = foresight;
+  if (busLostAtMs === undefined) {
+    return { nowMs, variants, workers: index.workerList, hopMs, loadExtraMs };
+  }
   return {
     nowMs,
     variants: variants.map((variant) => ({
@@ -160,6 +164,7 @@ export function viewOf(
     })),
     workers: index.workerList.filter(({ ref }) => ref.node === self.node),
     hopMs,
+    loadExtraMs,
   };
 }
 

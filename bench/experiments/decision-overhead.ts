@@ -67,7 +67,7 @@ function measure(
   const times = new Float64Array(decisions);
   for (let at = 0; at < decisions; at += 1) {
     const view: FleetView = {
-      ...{ nowMs: 1_000, workers: index.workerList, hopMs: 0.5 },
+      ...{ nowMs: 1_000, workers: index.workerList, hopMs: 0.5, loadExtraMs: 0 },
       variants: candidates[at % candidates.length] ?? [],
     };
     const query = named ? withoutFloor(random) : drawQuery(random);

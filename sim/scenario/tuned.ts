@@ -109,6 +109,7 @@ function chosenOf(
     ...{ onMiss: 'best-effort', batch: 1, avoid: undefined },
     ...{ sloLeftMs: latencyMs ?? Infinity, timeoutLeftMs: Infinity },
   };
-  const chosen = designatedFor({ nowMs: 0, variants: views, workers, hopMs: 0 }, query);
+  const view = { nowMs: 0, variants: views, workers, hopMs: 0, loadExtraMs: 0 };
+  const chosen = designatedFor(view, query);
   return candidates.find(({ id }) => id === chosen?.id);
 }

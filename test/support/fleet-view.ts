@@ -42,6 +42,7 @@ export interface FleetSketch {
   readonly variants: readonly VariantSketch[];
   readonly workers?: readonly WorkerView[];
   readonly hopMs?: number;
+  readonly loadExtraMs?: number;
 }
 
 const nowMs = 10_000;
@@ -59,6 +60,7 @@ export function fleetOf(sketch: FleetSketch): FleetView {
     variants: variants.sort((a, b) => a.costUsd - b.costUsd || (a.id < b.id ? -1 : 1)),
     workers,
     hopMs: sketch.hopMs ?? 0,
+    loadExtraMs: sketch.loadExtraMs ?? 0,
   };
 }
 

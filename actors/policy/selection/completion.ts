@@ -54,7 +54,7 @@ export function completionMs(
 
 /** Milliseconds from now until `variant`, not loaded yet, would have loaded and answered. */
 export function loadedMs(view: FleetView, variant: VariantView, batch: number): number {
-  return variant.loadMs + batchMs(variant, batch) + view.hopMs;
+  return variant.loadMs + view.loadExtraMs + batchMs(variant, batch) + view.hopMs;
 }
 
 /** An earlier attempt failed there: at this instance, or at its worker's door. */

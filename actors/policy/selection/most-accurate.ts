@@ -24,12 +24,13 @@ export function selectMostAccurate(view: FleetView, query: QueryView, random: Ra
  * Its variants ascending; the dispatcher makes a new list whenever the registry changes, so once a
  * list is enough.
  */
-export function byAccuracy({ variants, nowMs, workers, hopMs }: FleetView): FleetView {
+export function byAccuracy(view: FleetView): FleetView {
+  const { variants, nowMs, workers, hopMs, loadExtraMs } = view;
   let sorted = sortedByAccuracy.get(variants);
   if (sorted === undefined) {
     sorted = [...variants].sort((a, b) => a.accuracy - b.accuracy || b.costUsd - a.costUsd);
     sortedByAccuracy.set(variants, sorted);
   }
   // Field by field: of every query, and a spread takes many times as long.
-  return { variants: sorted, nowMs, workers, hopMs };
+  return { variants: sorted, nowMs, workers, hopMs, loadExtraMs };
 }

@@ -69,6 +69,8 @@ export interface FleetView {
   readonly workers: readonly WorkerView[];
   /** What a query between dispatcher and instance and back costs on the way. */
   readonly hopMs: number;
+  /** What loads took lately beyond what profiles say. */
+  readonly loadExtraMs: number;
 }
 
 export interface QueryView {

@@ -139,6 +139,20 @@ describe('foresight', () => {
     expect(foresight.chance(10, Infinity)).to.equal(1);
   });
 
+  it('learns what loads take beyond their profiles, and forgets it again', () => {
+    const foresight = new Foresight();
+    expect(foresight.loadExtraMs).to.equal(0);
+    foresight.observeLoad(10, 25);
+    expect(foresight.loadExtraMs).to.equal(15);
+    // Predicted with that in it, and so it came.
+    foresight.observeLoad(25, 25);
+    expect(foresight.loadExtraMs).to.equal(15);
+    for (let at = 0; at < 30; at += 1) foresight.observeLoad(10 + foresight.loadExtraMs, 10);
+    expect(foresight.loadExtraMs).to.be.closeTo(0, 0.01);
+    foresight.observeLoad(10, 60_000);
+    expect(foresight.loadExtraMs).to.be.at.most(250);
+  });
+
   it('goes by the newest alone', () => {
     const foresight = new Foresight();
     for (let at = 0; at < 1_000; at += 1) foresight.observe(10, 100);

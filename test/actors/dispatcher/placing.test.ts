@@ -72,6 +72,14 @@ describe('a dispatcher that places a query', () => {
     expect(stage.commands).to.deep.equal([]);
   });
 
+  it('expects of a load what loads took before', () => {
+    const hasty = { slo: { latencyMs: 200 }, onMiss: 'reject' } as const;
+    stage.report('w1').submit('before');
+    // 110 ms were predicted.
+    stage.advance(260).finish('before').submit('after', hasty);
+    expect(stage.answers).to.deep.equal(['before ok', 'after slo_infeasible']);
+  });
+
   it('asks for the better variant to be loaded meanwhile', () => {
     stage.report('w1', { 'large-1': {} }).submit('q1', { slo: { latencyMs: 90 } });
     expect(stage.placed).to.deep.equal(['q1#1 w1/large-1']);

@@ -49,8 +49,12 @@ describe('predicted completion', () => {
   });
 
   it('of a variant not loaded yet is load, query and way', () => {
-    const view = fleetOf({ variants: [{ id: 'v', ms: 10, loadMs: 300 }], hopMs: 2 });
+    const sketch = { variants: [{ id: 'v', ms: 10, loadMs: 300 }], hopMs: 2 };
+    const view = fleetOf(sketch);
     expect(loadedMs(view, view.variants[0]!, 2)).to.equal(322);
+    // And what loads were seen to take beyond their profiles.
+    const seen = fleetOf({ ...sketch, loadExtraMs: 15 });
+    expect(loadedMs(seen, seen.variants[0]!, 2)).to.equal(337);
   });
 
   it('goes down no further than what was sent since the report', () => {
