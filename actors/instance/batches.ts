@@ -200,6 +200,8 @@ export function failBatch(
       retry: 'never',
     });
   }
+  // The monitor may have been told that it runs.
+  account(serving, ctx, {});
   goOn(serving, ctx);
 }
 

@@ -296,6 +296,14 @@ describe('an instance’s account of itself', () => {
     expect(long.send(runQuery('q')).accounts).to.have.length(1);
   });
 
+  it('tells of a batch that failed that it runs no more', () => {
+    const stage = new InstanceStage({ latency: perQuery(20) }).load();
+    stage.send(runQuery('q'));
+    expect(stage.accounts.at(-1)?.running).to.equal(1);
+    stage.failBatch();
+    expect(stage.accounts.at(-1)).to.include({ running: 0, queued: 0 });
+  });
+
   it('tells of a queue as it grows, however fast it does', () => {
     const stage = new InstanceStage({ latency: perQuery(2) }).load().forget();
     const told: number[] = [];
