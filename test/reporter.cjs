@@ -1,6 +1,7 @@
 // A mocha reporter for people and for scripts: one line a file's outermost suite, with what it took
-// where that is over a second, every failure in full, and `N passed, N failed` alone on the very last line (`, N skipped` follows when tests are
-// pending). Plain CommonJS, because mocha loads it before anything is compiled.
+// where that is over a second, every failure in full, and `N passed, N failed` alone on the very
+// last line (`, N skipped` follows when tests are pending). Plain CommonJS, because mocha loads it
+// before anything is compiled.
 
 'use strict';
 
