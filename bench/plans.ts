@@ -9,7 +9,12 @@ import type { FleetMessage } from '../actors/fleet-autoscaler/protocol.ts';
 import type { Hardware, HardwareKind } from '../actors/domain/hardware.ts';
 import type { Variant } from '../actors/domain/variant.ts';
 import { observeRate } from '../actors/policy/planning/forecast.ts';
-import { type Expectations, machinesOf, planClassesOf } from '../actors/policy/planning/demand.ts';
+import {
+  createOptionsOf,
+  type Expectations,
+  machinesOf,
+  planClassesOf,
+} from '../actors/policy/planning/demand.ts';
 import { expectedQps } from '../actors/policy/planning/forecast.ts';
 import {
   defaultPlanRules,
@@ -203,8 +208,9 @@ function problemOf(architectures: number, random: Random): PlanProblem {
   }
   const loaded = new Set([...variants.keys()].filter(() => random() < 0.1));
   const known = new Set(kinds.map(({ kind }) => kind));
+  const optionsOf = createOptionsOf(variants, { loaded, paces: {} });
   return {
-    classes: planClassesOf(expectations, variants, known, { loaded, paces: {} }, expectedQps),
+    classes: planClassesOf(expectations, known, optionsOf, expectedQps),
     machines: kinds.map(({ max, ...machine }) =>
       machinesOf(machine.kind, [], { now: Math.ceil(max / 10), min: 0, max }, machine),
     ),

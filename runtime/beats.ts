@@ -90,8 +90,9 @@ export class Pulse {
     onTick(nowMs);
     // After a stall this beat is left out: it would bring us back to life under the epoch that
     // everybody has buried, just before we ask for a new one. If nobody re-joins, the next says it.
-    if (gapMs > missedMax * beatMs && epoch() > 0) onStalled(gapMs);
-    else this.publish(false);
+    const isStall = gapMs > missedMax * beatMs;
+    if (isStall) onStalled(gapMs);
+    if (!isStall || epoch() === 0) this.publish(false);
   };
 
   private publish(leaving: boolean): void {

@@ -240,7 +240,8 @@ class BusRemoting implements Remoting {
       onStalled: (stalledMs) => {
         log.warn('this process stood still', { node, stalledMs });
         this.directory.forgetOffsets();
-        this.options.onStalled?.(stalledMs);
+        // Who has not joined asks to already.
+        if (host.epoch > 0) this.options.onStalled?.(stalledMs);
         // The others took us for dead, and refused what was meant for us.
         this.tellLoss(undefined);
       },

@@ -14,10 +14,13 @@ import type { DispatcherMessage } from '../dispatcher/protocol.ts';
 import { changesBetween, type Family, gatherFamilies } from '../domain/family.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
-import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
-
-/** How often readers are told what they should know already. */
-const defaultConfirmMs = 1_000;
+import {
+  type ControllerMessage,
+  defaultConfirmMs,
+  type JoinNode,
+  type JoinOutcome,
+  type StoreCommand,
+} from './protocol.ts';
 
 /** Twice what it takes to find out that a node is dead, at the usual pace of beats. */
 const defaultContestMs = 1_500;

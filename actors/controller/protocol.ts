@@ -47,6 +47,15 @@ export interface JoinNode {
   readonly replyTo: Ref<JoinOutcome>;
 }
 
+/** How often readers are told what they should know already. */
+export const defaultConfirmMs = 1_000;
+
+/**
+ * A reader that was told nothing for so long attaches anew: that it attached, or was asked to, may
+ * be what was lost.
+ */
+export const defaultForgottenMs = 3 * defaultConfirmMs;
+
 export type ControllerMessage =
   | JoinNode
   | {

@@ -18,6 +18,7 @@ import type {
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
+import { defaultForgottenMs } from '../controller/protocol.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
 import type { Dispatching, DispatcherOptions } from './dispatching.ts';
@@ -64,11 +65,22 @@ export function dispatcherSpec(
   };
 }
 
+function attachTo(options: DispatcherOptions, ctx: Context): void {
+  attachWhenForgotten(options, ctx);
+  // Before the node joined there is no epoch to be known under; joining attaches it then.
+  if (options.epoch() === 0) return;
+  ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
+}
+
+/** From now on; each time it is told something it waits as long again. */
+function attachWhenForgotten({ config }: DispatcherOptions, ctx: Context): void {
+  const { forgottenMs = defaultForgottenMs } = config;
+  ctx.after(forgottenMs, 'attach', { type: 'dispatcher.attach-due' });
+}
+
 /** After a restart everything is asked for anew: the registry and workers, and the queries. */
 function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching {
-  if (options.epoch() > 0) {
-    ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
-  }
+  attachTo(options, ctx);
   for (const gateway of options.gateways()) ctx.tell(gateway, { type: 'gateway.queries-lost' });
   return {
     options,
@@ -122,12 +134,11 @@ function takeRegistry(
   { since, revision, variants, removed = [] }: RegistryChanged,
   ctx: Context,
 ): void {
+  attachWhenForgotten(options, ctx);
   if (since === revision && revision === index.revision) return;
   if (since === undefined) index.setRegistry(revision, variants);
-  else if (!index.changeRegistry(since, revision, variants, removed)) {
-    // A change from something that never came: whoever attaches is given the whole.
-    ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
-  }
+  // A change from something that never came: whoever attaches is given the whole.
+  else if (!index.changeRegistry(since, revision, variants, removed)) attachTo(options, ctx);
 }
 
 function dispatcherBehaviour(
@@ -181,6 +192,9 @@ function dispatcherBehaviour(
       return dispatching;
     case 'dispatcher.report-load':
       ctx.tell(message.replyTo, loadOf(dispatching));
+      return dispatching;
+    case 'dispatcher.attach-due':
+      attachTo(dispatching.options, ctx);
       return dispatching;
     case 'dispatcher.bus-changed':
       changeBus(dispatching, message.connected, ctx);

@@ -28,6 +28,8 @@ export interface DispatcherConfig {
   readonly busOutageMs?: number;
   /** How long queries wait for a worker after the last one went; then none is expected. */
   readonly workersGoneMs?: number;
+  /** Told nothing by the controller for so long, it attaches anew. */
+  readonly forgottenMs?: number;
 }
 
 export interface DispatcherOptions {

@@ -145,6 +145,8 @@ export type DispatcherMessage =
     }
   | { readonly type: 'dispatcher.report-load'; readonly replyTo: Ref<LoadReported> }
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
+  /** The controller has been silent for long. */
+  | { readonly type: 'dispatcher.attach-due' }
   /** The bus has been away for longer than queries wait for it. */
   | { readonly type: 'dispatcher.bus-outage-lasts' }
   /** There has been no worker for longer than queries wait for one. */

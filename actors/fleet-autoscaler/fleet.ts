@@ -102,8 +102,8 @@ export interface PlanningState {
   asked:
     { readonly requestId: number; readonly problems: Problems; readonly atMs: number } | undefined;
   askedAtMs: number;
-  /** What the last plan was made for, a class. */
-  plannedQps: ReadonlyMap<string, number>;
+  /** What the last plan was made for, a class, and what a unit carries of it. */
+  planned: ReadonlyMap<string, { readonly rateQps: number; readonly unitQps: number }>;
   plannedWorkers: string;
   /** What it took the last worker to come up. */
   startMs: number;

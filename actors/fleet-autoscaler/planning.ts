@@ -7,14 +7,28 @@
 import type { Hardware, HardwareKind } from '../domain/hardware.ts';
 import { unitUsdPerHour } from '../domain/hardware.ts';
 import { tellDecision } from '../domain/decision.ts';
-import type { VariantId } from '../domain/variant.ts';
+import { saturationQps } from '../domain/profile.ts';
+import type { Variant, VariantId } from '../domain/variant.ts';
 import { type Assignment, type AssignWorker, assignPlan } from '../policy/planning/assign.ts';
-import { classesOf, expectDemand, machinesOf, planClassesOf } from '../policy/planning/demand.ts';
+import {
+  classesOf,
+  createOptionsOf,
+  expectDemand,
+  machinesOf,
+  type OptionsOf,
+  planClassesOf,
+  type Running,
+} from '../policy/planning/demand.ts';
 import type { Forecast } from '../policy/planning/forecast.ts';
 import { planGreedily } from '../policy/planning/greedy.ts';
 import { type Planning, plannings } from '../policy/planning/index.ts';
 import { observePaces } from '../policy/planning/pace.ts';
-import { faultOf, type Plan, type PlanProblem } from '../policy/planning/problem.ts';
+import {
+  faultOf,
+  type Plan,
+  type PlanClass,
+  type PlanProblem,
+} from '../policy/planning/problem.ts';
 import {
   type Context,
   type Fleet,
@@ -37,7 +51,7 @@ export function startPlanning({ config }: FleetOptions, ctx: Context): PlanningS
   }
   return {
     ...{ revision: -1, variants: new Map(), expectations: {}, requests: 0, asked: undefined },
-    ...{ askedAtMs: -Infinity, plannedQps: new Map(), plannedWorkers: '', plan: undefined },
+    ...{ askedAtMs: -Infinity, planned: new Map(), plannedWorkers: '', plan: undefined },
     ...{ assignment: {}, startMs: usualStartMs, paces: {} },
   };
 }
@@ -62,15 +76,30 @@ export function planWhenDue(fleet: Fleet, ctx: Context): void {
   ask(fleet, rules, ctx);
 }
 
+/** Less work than this is not worth a plan of its own: a class of a query a second never is even. */
+const leastUnits = 0.05;
+
 /** As often as the policy says; at once when workers changed or a class outgrew its plan. */
 function isDue(fleet: Fleet, { everyMs, soonerAbove, qpsOf }: Planning, nowMs: number): boolean {
   const { planning } = fleet;
   if (nowMs - planning.askedAtMs >= everyMs) return true;
   if (soonerAbove === undefined) return false;
   if (planning.plannedWorkers !== namesOf(fleet)) return true;
-  return Object.entries(planning.expectations).some(
-    ([key, { forecast }]) => qpsOf(forecast, 0) > soonerAbove * (planning.plannedQps.get(key) ?? 0),
-  );
+  for (const [key, { seen, forecast }] of Object.entries(planning.expectations)) {
+    const { rateQps = 0, unitQps } = planning.planned.get(key) ?? {};
+    const overQps = qpsOf(forecast, 0) - soonerAbove * rateQps;
+    if (overQps > leastUnits * (unitQps ?? saturationOf(seen.servedBy))) return true;
+  }
+  return false;
+}
+
+function saturationOf({ profile, batchMax }: Variant): number {
+  return saturationQps(profile, batchMax);
+}
+
+/** The fastest way to serve it. */
+function unitQpsOf({ options }: PlanClass): number {
+  return options.reduce((most, { unitQps }) => Math.max(most, unitQps), 0);
 }
 
 function staying({ workers, removing }: Fleet): readonly KnownWorker[] {
@@ -88,9 +117,12 @@ function ask(fleet: Fleet, rules: Planning, ctx: Context): void {
   const { options, planning } = fleet;
   planning.askedAtMs = ctx.nowMs;
   planning.plannedWorkers = namesOf(fleet);
-  const mix = problemOf(fleet, rules, 'mix');
-  const buy = rules.elastic ? problemOf(fleet, rules, 'buy') : mix;
-  planning.plannedQps = new Map(mix.classes.map(({ key, rateQps }) => [key, rateQps]));
+  const optionsOf = createOptionsOf(planning.variants, runningOn(fleet));
+  const mix = problemOf(fleet, rules, optionsOf, 'mix');
+  const buy = rules.elastic ? problemOf(fleet, rules, optionsOf, 'buy') : mix;
+  planning.planned = new Map(
+    mix.classes.map((each) => [each.key, { rateQps: each.rateQps, unitQps: unitQpsOf(each) }]),
+  );
   planning.requests += 1;
   const requestId = planning.requests;
   planning.asked = { requestId, problems: { buy, mix }, atMs: ctx.nowMs };
@@ -102,18 +134,27 @@ function ask(fleet: Fleet, rules: Planning, ctx: Context): void {
   ctx.tell(options.planner, { type: 'planner.solve', requestId, problems, replyTo: ctx.self });
 }
 
+function runningOn(fleet: Fleet): Running {
+  const loaded = new Set(
+    staying(fleet).flatMap(({ report }) => report.instances.map(({ variantId }) => variantId)),
+  );
+  return { loaded, paces: fleet.planning.paces };
+}
+
 /** Memory that a new worker is taken to have for each unit, where nothing tells. */
 const bytesPerUnit = 2 ** 30;
 
-function problemOf(fleet: Fleet, rules: Planning, what: 'buy' | 'mix'): PlanProblem {
+function problemOf(
+  fleet: Fleet,
+  rules: Planning,
+  optionsOf: OptionsOf,
+  what: 'buy' | 'mix',
+): PlanProblem {
   const isBuying = what === 'buy';
   const { options, planning, starting } = fleet;
   const { limits, workerUnits, workerMemoryBytes } = options.config;
   const there = staying(fleet);
   const kinds = Object.keys(limits) as HardwareKind[];
-  const loaded = new Set(
-    there.flatMap(({ report }) => report.instances.map(({ variantId }) => variantId)),
-  );
   const machines = kinds.flatMap((kind) => {
     const hardware = there.flatMap(({ report }) =>
       report.hardware.filter((each) => each.kind === kind),
@@ -133,12 +174,11 @@ function problemOf(fleet: Fleet, rules: Planning, what: 'buy' | 'mix'): PlanProb
     };
     return machinesOf(kind, hardware, { now, min: least, max: most }, fallback);
   });
-  const running = { loaded, paces: planning.paces };
   const usable = new Set(machines.map(({ kind }) => kind));
   const leadMs = rules.everyMs + (isBuying ? planning.startMs : 0);
   const qpsOf = (forecast: Forecast): number => rules.qpsOf(forecast, leadMs);
   return {
-    classes: planClassesOf(planning.expectations, planning.variants, usable, running, qpsOf),
+    classes: planClassesOf(planning.expectations, usable, optionsOf, qpsOf),
     machines,
     rules: rules.rules,
   };

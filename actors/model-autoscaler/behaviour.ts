@@ -112,13 +112,7 @@ function tick(scaling: Scaling, ctx: ActorContext<ModelAutoscalerMessage>): void
     plan: scaling.plan,
   };
   const mitigated = mitigateUnlessStatic(scaling, view);
-  const moving = new Set(mitigated.map(({ subject }) => subject));
-  const [scaled, scaler] = scaling.scaler({
-    ...view,
-    instances: view.instances.map((each) =>
-      moving.has(each.id) ? { ...each, moving: true } : each,
-    ),
-  });
+  const [scaled, scaler] = scaling.scaler(withMoving(view, mitigated));
   scaling.scaler = scaler;
   ctx.tell(options.worker, {
     type: 'worker.carry-out',
@@ -128,6 +122,15 @@ function tick(scaling: Scaling, ctx: ActorContext<ModelAutoscalerMessage>): void
       ...scaled.map((decision) => recordOf(options, 'scaling', decision, ctx.nowMs)),
     ],
   });
+}
+
+function withMoving(view: ScalingView, mitigated: readonly ScaleDecision[]): ScalingView {
+  if (mitigated.length === 0) return view;
+  const moving = new Set(mitigated.map(({ subject }) => subject));
+  const instances = view.instances.map((each) =>
+    moving.has(each.id) ? { ...each, moving: true } : each,
+  );
+  return { ...view, instances };
 }
 
 /** The static policy is a baseline that changes nothing by itself. */

@@ -1,8 +1,8 @@
 /**
  * A worker's monitor: gathers what its instances did, judges their states once a window (one
- * second), and reports the worker to whoever decides about it: every 250 ms, and at once when
- * something changed that decisions depend on (INFaaS' monitoring daemon; the paper reports every 2
- * s).
+ * second), and reports the worker to whoever decides about it: at most every 250 ms while
+ * anything happens there, and at once when something changed that decisions depend on (INFaaS' monitoring daemon;
+ * the paper reports every 2 s).
  */
 
 import type { ActorContext, ActorSpec, Ref } from '../../runtime/actor.ts';
@@ -23,6 +23,7 @@ import {
   isSameRequirement,
   type Requirement,
 } from '../domain/demand.ts';
+import type { VariantId } from '../domain/variant.ts';
 import type { InstanceLoad, InstanceReport, WorkerReport } from '../domain/worker.ts';
 import type { InstanceMessage } from '../instance/protocol.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
@@ -76,6 +77,9 @@ interface Monitoring {
   utilisation: number;
   onlineUtilisation: number;
   windowStartMs: number;
+  reportedAtMs: number;
+  /** A report is due, `reportMs` after the last. */
+  isReportDue: boolean;
   readonly drift: DriftWatch;
 }
 
@@ -93,6 +97,8 @@ export function monitorSpec(options: MonitorOptions): ActorSpec<Monitoring, Moni
         utilisation: 0,
         onlineUtilisation: 0,
         windowStartMs: ctx.nowMs,
+        reportedAtMs: -Infinity,
+        isReportDue: true,
         drift: newDriftWatch(),
       };
     },
@@ -120,7 +126,6 @@ function monitorBehaviour(
       return monitoring;
     case 'monitor.report-due':
       report(monitoring, ctx);
-      ctx.after(monitoring.options.config.reportMs, 'report', { type: 'monitor.report-due' });
       return monitoring;
     default:
       return assertNever(message);
@@ -161,6 +166,19 @@ function observe(
   for (const each of seen.arrivals) watched.arrivals.push(each);
   if (seen.ratio !== undefined) watched.ratios.push(seen.ratio);
   if (seen.urgent) report(monitoring, ctx);
+  else reportSoon(monitoring, ctx);
+}
+
+/** At once after a quiet time; else with what else happens until `reportMs` after the last. */
+function reportSoon(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
+  if (monitoring.isReportDue) return;
+  const dueMs = monitoring.reportedAtMs + monitoring.options.config.reportMs;
+  if (ctx.nowMs >= dueMs) {
+    report(monitoring, ctx);
+    return;
+  }
+  monitoring.isReportDue = true;
+  ctx.after(dueMs - ctx.nowMs, 'report', { type: 'monitor.report-due' });
 }
 
 function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void {
@@ -174,7 +192,6 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
   monitoring.busyMs = 0;
   monitoring.offlineMs = 0;
   monitoring.windowStartMs = ctx.nowMs;
-  let changed = false;
   for (const watched of monitoring.watched.values()) {
     watched.rateQps = (watched.finished * 1000) / elapsedMs;
     watched.demand = demandOf(watched, elapsedMs, ctx.nowMs);
@@ -205,13 +222,14 @@ function endWindow(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): v
         rateQps: watched.rateQps,
         slowdown: watched.slowdown,
       });
-      changed = true;
     }
   }
-  const running = new Set([...monitoring.watched.values()].map(({ last }) => last.variantId));
+  const running = (): ReadonlySet<VariantId> =>
+    new Set([...monitoring.watched.values()].map(({ last }) => last.variantId));
   const { utilisation } = monitoring;
   tellRegistrar(drift, options, running, { hardware, utilisation }, ctx);
-  if (changed) report(monitoring, ctx);
+  // Of an idle worker a report a window is enough.
+  report(monitoring, ctx);
   ctx.after(config.windowMs, 'window', { type: 'monitor.window-ended' });
 }
 
@@ -300,4 +318,7 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
     instances,
   };
   ctx.tell(options.worker, { type: 'worker.report-gathered', report: gathered, loads });
+  if (monitoring.isReportDue) ctx.cancel('report');
+  monitoring.isReportDue = false;
+  monitoring.reportedAtMs = ctx.nowMs;
 }

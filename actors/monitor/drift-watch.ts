@@ -75,13 +75,14 @@ type Whereabouts = Pick<WorkerSeen, 'hardware' | 'utilisation'>;
 export function tellRegistrar(
   watch: DriftWatch,
   { config, registrar, workerId, profiler }: DriftOptions,
-  running: ReadonlySet<VariantId>,
+  runningNow: () => ReadonlySet<VariantId>,
   whereabouts: Whereabouts,
   ctx: ActorContext<MonitorMessage>,
 ): void {
   const everyMs = Math.max(config.driftTellMs ?? defaultDriftTellMs, config.windowMs);
   if (registrar === undefined || ctx.nowMs - watch.toldMs < everyMs) return;
   watch.toldMs = ctx.nowMs;
+  const running = runningNow();
   const drifts: VariantDrift[] = [];
   for (const [variantId, { drift }] of watch.byVariant) {
     if (!running.has(variantId)) watch.byVariant.delete(variantId);

@@ -8,6 +8,7 @@ import type { ActorSpec, Address, Lane, Ref, Refusal, Terminated } from '../../r
 import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
+import { defaultForgottenMs } from '../controller/protocol.ts';
 import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
@@ -96,8 +97,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     const releasedTo: Ref<SessionReleased> = ctx.self;
     ctx.tell(options.engine, { type: 'engine.unload-variant', instanceId, releasedTo });
   }
-  // Before the node joined there is no epoch to be known under; joining attaches it then.
-  if (options.epoch() > 0) attachTo(options, ctx);
+  attachTo(options, ctx);
   const monitor = ctx.spawn(
     monitorSpec({
       workerId: options.id,
@@ -177,6 +177,9 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       working.lasting.sessions.delete(message.instanceId);
       if (working.leaving.delete(message.instanceId)) fillRoom(working, ctx);
       return working;
+    case 'worker.attach-due':
+      attachTo(working.options, ctx);
+      return working;
     case 'worker.reload-due':
       loadWanted(working, ctx);
       return working;
@@ -217,6 +220,7 @@ function takeDispatchers(
 ): void {
   // A change of the registry never came: whoever attaches is given the whole.
   if (revision !== undefined && revision !== working.revision) attachTo(working.options, ctx);
+  else attachWhenForgotten(working.options, ctx);
   const known = working.dispatchers;
   const isSame = (ref: Address, at: number): boolean => {
     const there = known[at];
@@ -227,8 +231,17 @@ function takeDispatchers(
   sendReport(working, ctx);
 }
 
-function attachTo({ controller }: WorkerOptions, ctx: Context): void {
-  ctx.tell(controller, { type: 'controller.attach-worker', worker: ctx.self });
+function attachTo(options: WorkerOptions, ctx: Context): void {
+  attachWhenForgotten(options, ctx);
+  // Before the node joined there is no epoch to be known under; joining attaches it then.
+  if (options.epoch() === 0) return;
+  ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
+}
+
+/** From now on; each time it is told something it waits as long again. */
+function attachWhenForgotten({ config }: WorkerOptions, ctx: Context): void {
+  const { forgottenMs = defaultForgottenMs } = config;
+  ctx.after(forgottenMs, 'attach', { type: 'worker.attach-due' });
 }
 
 type RegistryChanged = Extract<WorkerMessage, { type: 'worker.registry-changed' }>;

@@ -138,6 +138,8 @@ export type WorkerMessage =
       readonly terminated: Terminated;
     }
   | { readonly type: 'worker.reload-due' }
+  /** The controller has been silent for long. */
+  | { readonly type: 'worker.attach-due' }
   | SessionReleased
   | {
       readonly type: 'worker.report-gathered';

@@ -33,6 +33,8 @@ export interface WorkerConfig {
   readonly evictAfterMs: number;
   /** Queries that wait until something has given way. */
   readonly heldMax: number;
+  /** Told nothing by the controller for so long, it attaches anew. */
+  readonly forgottenMs?: number;
   readonly instance: InstanceConfig;
   readonly monitor: MonitorConfig;
   readonly scaling: ModelAutoscalerConfig;

@@ -38,6 +38,8 @@ export interface OnRecord {
 
 export const beatMs = 60;
 export const missedMax = 3;
+/** What was lost is missed well before a run ends. */
+const forgottenMs = 900;
 const mebibyte = 1024 * 1024;
 
 export class Stage {
@@ -184,7 +186,10 @@ function selectorOf({ selector, variant }: PlannedQuery) {
 /** Windows are short, so that everything that takes several of them happens within a run. */
 function configOf({ limits, selection }: Plan): ClusterConfig {
   return {
-    controller: { mailboxMax: 1_000, nodesMax: 100, contestMs: 2 * missedMax * beatMs },
+    controller: {
+      ...{ mailboxMax: 1_000, nodesMax: 100, contestMs: 2 * missedMax * beatMs },
+      confirmMs: forgottenMs / 3,
+    },
     dispatcher: {
       mailboxMax: limits.dispatcherMailboxMax,
       inFlightMax: limits.inFlightMax,
@@ -195,13 +200,14 @@ function configOf({ limits, selection }: Plan): ClusterConfig {
       selection,
       hopMs: 1,
       explainedMax: 16,
+      forgottenMs,
     },
     worker: {
       mailboxMax: limits.workerMailboxMax,
       instancesMax: 16,
       preload: { small: 1 },
       baseMemoryBytes: mebibyte,
-      ...{ evictAfterMs: 1_000, heldMax: 100 },
+      ...{ evictAfterMs: 1_000, heldMax: 100, forgottenMs },
       // What there is to be stays as it was drawn, so that it can be checked.
       scaling: scalingBy('static'),
       reload: { ...restartPolicy, restartsMax: 5, withinMs: 1_000 },

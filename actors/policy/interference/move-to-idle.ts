@@ -41,6 +41,8 @@ export function mitigate(
   rules: MitigationRules,
   state: MitigationState,
 ): readonly [readonly ScaleDecision[], MitigationState] {
+  // The usual case, and asked every second.
+  if (!view.instances.some(isToMove)) return [noDecisions, state];
   const decisions: ScaleDecision[] = [];
   const moved: Record<VariantId, Moved> = { ...state };
   const idle = cores
@@ -49,8 +51,9 @@ export function mitigate(
   let memoryFreeBytes = view.memoryFreeBytes;
   for (const instance of view.instances) {
     const { variantId } = instance;
+    if (!isToMove(instance)) continue;
     const variant = view.variants.find(({ id }) => id === variantId);
-    if (instance.state !== 'interfered' || instance.moving || variant === undefined) continue;
+    if (variant === undefined) continue;
     const last = moved[variantId];
     if (last !== undefined && view.nowMs < last.atMs + last.pauseMs) continue;
     const fits = variant.profile.memoryBytes <= memoryFreeBytes;
@@ -61,6 +64,12 @@ export function mitigate(
   }
   return [decisions, moved];
 }
+
+function isToMove({ state, moving }: ScalingInstance): boolean {
+  return state === 'interfered' && !moving;
+}
+
+const noDecisions: readonly ScaleDecision[] = [];
 
 /** What was quiet for long after its pause starts anew. */
 function pauseAfter(last: Moved | undefined, nowMs: number, rules: MitigationRules): number {

@@ -56,10 +56,11 @@ export function assignPlan(
       bytesLeft: worker.memoryBytes * problem.rules.memoryShare,
     }));
   const needs = needsOf(problem, plan);
-  for (const need of needs) keepThere(bins, need);
+  const holders = holdersOf(bins);
+  for (const need of needs) keepThere(holders, need);
   for (const need of needs) placeRest(bins, need, true);
   for (const need of absorbersOf(problem, bins)) {
-    keepThere(bins, need);
+    keepThere(holders, need);
     placeRest(bins, need, false);
   }
   const assignment: Record<WorkerId, Record<VariantId, number>> = {};
@@ -101,9 +102,24 @@ function put(bin: Bin, need: Need): void {
   need.count -= 1;
 }
 
-function keepThere(bins: readonly Bin[], need: Need): void {
+type Holders = ReadonlyMap<VariantId, readonly Bin[]>;
+
+/** Where each variant is loaded. */
+function holdersOf(bins: readonly Bin[]): Holders {
+  const holders = new Map<VariantId, Bin[]>();
   for (const bin of bins) {
-    const { variantId } = need.option;
+    for (const variantId of Object.keys(bin.worker.loaded)) {
+      const known = holders.get(variantId);
+      if (known === undefined) holders.set(variantId, [bin]);
+      else known.push(bin);
+    }
+  }
+  return holders;
+}
+
+function keepThere(holders: Holders, need: Need): void {
+  const { variantId } = need.option;
+  for (const bin of holders.get(variantId) ?? []) {
     const there = bin.worker.loaded[variantId] ?? 0;
     while (need.count > 0 && (bin.counts[variantId] ?? 0) < there && takes(bin, need)) {
       put(bin, need);
@@ -136,6 +152,11 @@ function absorbersOf({ classes }: PlanProblem, bins: readonly Bin[]): Need[] {
   for (const { worker } of bins) {
     units.set(worker.kind, (units.get(worker.kind) ?? 0) + worker.units);
   }
+  const planned = new Map<VariantId, number>();
+  for (const { counts } of bins) {
+    for (const [variantId, count] of Object.entries(counts))
+      planned.set(variantId, (planned.get(variantId) ?? 0) + count);
+  }
   const needs = new Map<VariantId, Need>();
   for (const { options, rateQps } of classes) {
     let best: PlanOption | undefined;
@@ -151,10 +172,10 @@ function absorbersOf({ classes }: PlanProblem, bins: readonly Bin[]): Need[] {
     if (best === undefined) continue;
     const there = units.get(best.kind) ?? 0;
     const wanted = Math.ceil((absorbs * rateQps) / best.unitQps / busyMax);
-    const planned = bins.reduce((sum, { counts }) => sum + (counts[best.variantId] ?? 0), 0);
     const known = needs.get(best.variantId)?.count ?? 0;
     // More than there are units run no faster.
-    const count = Math.max(known, Math.min(Math.ceil(there), wanted) - planned);
+    const lacking = Math.min(Math.ceil(there), wanted) - (planned.get(best.variantId) ?? 0);
+    const count = Math.max(known, lacking);
     if (count > 0) needs.set(best.variantId, { option: best, count, units: 0 });
   }
   return [...needs.values()].sort((a, b) => (a.option.variantId < b.option.variantId ? -1 : 1));

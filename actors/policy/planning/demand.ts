@@ -7,6 +7,7 @@ import { type ClassDemand, meets } from '../../domain/demand.ts';
 import type { Hardware, HardwareKind } from '../../domain/hardware.ts';
 import { predictBatchMs, type Profile } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
+import { alikeOf, namedLike } from '../alike.ts';
 import { type Forecast, observeRate } from './forecast.ts';
 import { type Paces, slowdownOf } from './pace.ts';
 import type { PlanClass, PlanMachines, PlanOption } from './problem.ts';
@@ -113,14 +114,14 @@ export interface Running {
 }
 
 /** Every variant that may serve the class where there is, or may be, hardware for it. */
-export function optionsFor(
+function optionsFor(
   { asks, servedBy }: SeenClass,
-  variants: Iterable<Variant>,
+  variants: ReadonlyMap<VariantId, Variant>,
   kinds: ReadonlySet<HardwareKind>,
   running: Running,
 ): readonly PlanOption[] {
   const options: PlanOption[] = [];
-  for (const variant of variants) {
+  for (const variant of namedLike(alikeOf(variants), servedBy, [asks])) {
     if (!kinds.has(variant.hardware) || !meets(variant, servedBy, asks)) continue;
     const option = optionOf(variant, asks.latencyMs, running);
     if (option !== undefined) options.push(option);
@@ -172,21 +173,45 @@ function withoutDominated(options: readonly PlanOption[]): readonly PlanOption[]
   });
 }
 
+/** The ways to serve a class on hardware of these kinds; found once for each. */
+export type OptionsOf = (
+  seen: SeenClass,
+  kinds: ReadonlySet<HardwareKind>,
+) => readonly PlanOption[];
+
+/** For problems that differ in what is bought, and so hardly in how a class may be served. */
+export function createOptionsOf(
+  variants: ReadonlyMap<VariantId, Variant>,
+  running: Running,
+): OptionsOf {
+  const known = new Map<string, Map<string, readonly PlanOption[]>>();
+  return (seen, kinds) => {
+    const on = [...kinds].join(' ');
+    const ofKinds = known.get(on) ?? new Map<string, readonly PlanOption[]>();
+    known.set(on, ofKinds);
+    const options = ofKinds.get(seen.key) ?? optionsFor(seen, variants, kinds, running);
+    ofKinds.set(seen.key, options);
+    return options;
+  };
+}
+
 /** The classes of a plan; `qpsOf` is what to provide for. What nothing serves is left out. */
 export function planClassesOf(
   expectations: Expectations,
-  variants: ReadonlyMap<VariantId, Variant>,
   kinds: ReadonlySet<HardwareKind>,
-  running: Running,
+  optionsOf: OptionsOf,
   qpsOf: (forecast: Forecast) => number,
 ): readonly PlanClass[] {
-  return Object.entries(expectations)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([key, { seen, forecast }]) => {
-      const rateQps = qpsOf(forecast);
-      const options = optionsFor(seen, variants.values(), kinds, running);
-      return rateQps > 0 && options.length > 0 ? { key, rateQps, options } : [];
-    });
+  const classes: PlanClass[] = [];
+  for (const key of Object.keys(expectations).sort()) {
+    const expected = expectations[key];
+    if (expected === undefined) continue;
+    const rateQps = qpsOf(expected.forecast);
+    if (rateQps <= 0) continue;
+    const options = optionsOf(expected.seen, kinds);
+    if (options.length > 0) classes.push({ key, rateQps, options });
+  }
+  return classes;
 }
 
 /** A kind as the average of the machines that there are; `fallback` where there is none yet. */

@@ -4,6 +4,7 @@ import { type ClassDemand, meets } from '../../domain/demand.ts';
 import type { Hardware } from '../../domain/hardware.ts';
 import { saturationQps } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
+import { alikeOf } from '../alike.ts';
 import type { ScaleAction, ScalingInstance, ScalingView } from './view.ts';
 
 export interface Group {
@@ -12,6 +13,8 @@ export interface Group {
   /** Those that serve or will; what drains is gone already. */
   readonly instances: readonly ScalingInstance[];
   readonly demand: readonly ClassDemand[];
+  /** In the last second. */
+  readonly observedQps: number;
   readonly loadQps: number;
   /** Of one instance at the profile's pace. */
   readonly saturationQps: number;
@@ -27,7 +30,7 @@ export function groupsOf(
   view: ScalingView,
   loadOf: (variantId: string, observedQps: number) => number,
 ): readonly Group[] {
-  const { byId } = registryOf(view.variants);
+  const { byId } = alikeOf(view.variants);
   const serving = new Map<VariantId, ScalingInstance[]>();
   for (const instance of view.instances) {
     if (!servesOrWill(instance.state)) continue;
@@ -40,18 +43,26 @@ export function groupsOf(
     const variant = byId.get(id);
     const hardware = view.hardware.find(({ kind }) => kind === variant?.hardware);
     if (variant === undefined || hardware === undefined) continue;
-    const demand = instances.flatMap((instance) => instance.demand);
-    const observedQps = demand.reduce((sum, { rateQps }) => sum + rateQps, 0);
     const each = saturationQps(variant.profile, variant.batchMax);
+    const demand: ClassDemand[] = [];
+    let observedQps = 0;
     let capacityQps = 0;
-    for (const { slowdown } of instances) capacityQps += each / Math.max(1, slowdown);
-    const overloaded = instances.some(({ state }) => state === 'overloaded');
+    let overloaded = false;
+    for (const instance of instances) {
+      capacityQps += each / Math.max(1, instance.slowdown);
+      overloaded ||= instance.state === 'overloaded';
+      for (const asks of instance.demand) {
+        demand.push(asks);
+        observedQps += asks.rateQps;
+      }
+    }
     const loadQps = loadOf(variant.id, observedQps);
     groups.push({
       variant,
       hardware,
       instances,
       demand,
+      observedQps,
       // One that is overloaded has no headroom, whatever its rate of arrivals.
       loadQps: overloaded ? Math.max(loadQps, capacityQps) : loadQps,
       saturationQps: each,
@@ -62,41 +73,6 @@ export function groupsOf(
     });
   }
   return groups;
-}
-
-interface Registry {
-  readonly byId: ReadonlyMap<VariantId, Variant>;
-  /** By what they are asked for; only those of one may stand in for each other. */
-  readonly byUse: ReadonlyMap<string, readonly Variant[]>;
-}
-
-const registries = new WeakMap<readonly Variant[], Registry>();
-
-/** Found once a registry, which changes far less often than a pass looks at it. */
-function registryOf(variants: readonly Variant[]): Registry {
-  const known = registries.get(variants);
-  if (known !== undefined) return known;
-  const byId = new Map<VariantId, Variant>();
-  const byUse = new Map<string, Variant[]>();
-  for (const variant of variants) {
-    byId.set(variant.id, variant);
-    const alike = byUse.get(useOf(variant));
-    if (alike === undefined) byUse.set(useOf(variant), [variant]);
-    else alike.push(variant);
-  }
-  const found = { byId, byUse };
-  registries.set(variants, found);
-  return found;
-}
-
-function useOf({ task, dataset }: Variant): string {
-  return `${task}\n${dataset}`;
-}
-
-/** Other variants of the registry for the same task and dataset, in its order. */
-export function othersLike(variant: Variant, variants: readonly Variant[]): readonly Variant[] {
-  const alike = registryOf(variants).byUse.get(useOf(variant)) ?? [];
-  return alike.filter((other) => other.id !== variant.id);
 }
 
 function servesOrWill(state: ScalingInstance['state']): boolean {
@@ -135,7 +111,7 @@ export function bytesTaken(view: ScalingView, actions: readonly ScaleAction[]): 
   let bytes = 0;
   for (const action of actions) {
     if (action.do !== 'load' && action.do !== 'replace') continue;
-    const variant = view.variants.find(({ id }) => id === action.variantId);
+    const variant = alikeOf(view.variants).byId.get(action.variantId);
     bytes += (variant?.profile.memoryBytes ?? 0) * (action.do === 'load' ? action.count : 1);
   }
   return bytes;

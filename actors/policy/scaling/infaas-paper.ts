@@ -12,12 +12,12 @@
 import { costUsdPer1000 } from '../../domain/variant.ts';
 import { saturationQps } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
+import { alikeOf, namedLike, usedLike } from '../alike.ts';
 import {
   bytesTaken,
   type Group,
   groupsOf,
   occupancyUsdPerHour,
-  othersLike,
   servesAll,
   unitsLeftFor,
 } from './groups.ts';
@@ -195,7 +195,8 @@ function upgrades(view: ScalingView, group: Group, groups: readonly Group[]): Op
     removable(view, group) * occupancyUsdPerHour(group.variant, group.hardware);
   const loaded = new Set(view.instances.map(({ variantId }) => variantId));
   const options: Option[] = [];
-  for (const to of othersLike(group.variant, view.variants)) {
+  for (const to of usedLike(alikeOf(view.variants), group.variant)) {
+    if (to.id === group.variant.id) continue;
     const hardware = view.hardware.find(({ kind }) => kind === to.hardware);
     const each = saturationQps(to.profile, to.batchMax);
     if (hardware === undefined || each < 1.1 * group.saturationQps) continue;
@@ -262,9 +263,9 @@ function downgrade(
   const { variant, instances, hardware } = group;
   const nowUsdPerHour = instances.length * occupancyUsdPerHour(variant, hardware);
   const countMax = Math.min(unitsFor(group, groups), instances.length - kept);
-  const loaded = new Set(view.instances.map(({ variantId }) => variantId));
   let best: { readonly to: Variant; readonly count: number; readonly cost: number } | undefined;
-  for (const to of othersLike(variant, view.variants)) {
+  for (const to of namedLike(alikeOf(view.variants), variant, group.demand)) {
+    if (to.id === variant.id) continue;
     const on = view.hardware.find(({ kind }) => kind === to.hardware);
     if (on === undefined) continue;
     const each = saturationQps(to.profile, to.batchMax);
@@ -272,7 +273,7 @@ function downgrade(
     const cost = count * occupancyUsdPerHour(to, on);
     if (count > countMax || cost > 0.8 * nowUsdPerHour || (best !== undefined && cost >= best.cost))
       continue;
-    if (count * to.profile.memoryBytes > view.memoryFreeBytes || loaded.has(to.id)) continue;
+    if (count * to.profile.memoryBytes > view.memoryFreeBytes || isLoaded(view, to)) continue;
     if (costUsdPer1000(to) > costUsdPer1000(variant) || !servesAll(to, group)) continue;
     best = { to, count, cost };
   }
@@ -285,6 +286,10 @@ function downgrade(
     chosen: `downgrade ${variant.id} to ${best.to.id}`,
     why: 'it carries the load and occupies less',
   };
+}
+
+function isLoaded({ instances }: ScalingView, { id }: Variant): boolean {
+  return instances.some(({ variantId }) => variantId === id);
 }
 
 /** C·(d + λ·Tload·d) for d > 0 instances more. */

@@ -7,8 +7,9 @@
 
 import type { InstanceId } from '../../domain/instance.ts';
 import type { VariantId } from '../../domain/variant.ts';
+import { alikeOf } from '../alike.ts';
 import { type Group, groupsOf, unitsLeftFor } from './groups.ts';
-import { steady, type SteadyState } from './steady.ts';
+import { foresee, steady, type SteadyState } from './steady.ts';
 import type {
   AssignedPlan,
   ScaleDecision,
@@ -32,18 +33,19 @@ export const planned: ScalingPolicy<PlannedState> = {
   initial: { alone: steady.initial, sinceMs: {} },
   decide: (view, state) => {
     const { plan } = view;
-    // Its forecasts are kept warm: it may have to take over.
-    const [unplanned, alone] = steady.decide(view, state.alone);
-    const sinceMs = Object.fromEntries(
-      view.instances.map(({ id }) => [id, state.sinceMs[id] ?? view.nowMs]),
-    );
+    const sinceMs: Record<InstanceId, number> = {};
+    for (const { id } of view.instances) sinceMs[id] = state.sinceMs[id] ?? view.nowMs;
     if (plan === undefined || view.nowMs - plan.atMs > staleAfterMs) {
+      const [unplanned, alone] = steady.decide(view, state.alone);
       return [unplanned, { alone, sinceMs }];
     }
-    const missing = loadMissing(view, plan);
-    const added = missing.length > 0 ? [] : addBetweenPlans(view);
+    const groups = groupsOf(view, (_variantId, observedQps) => observedQps);
+    // Its forecasts are kept warm: it may have to take over.
+    const alone = foresee(view, state.alone, groups);
+    const missing = loadMissing(view, plan, groups);
+    const added = missing.length > 0 ? [] : addBetweenPlans(view, groups);
     const isComplete = missing.length === 0 && added.length === 0 && !isLoading(view);
-    const surplus = surplusOf(view, plan, sinceMs);
+    const surplus = surplusOf(view, plan, groups, sinceMs);
     // Memory that the plan needs is given up first; else nothing goes before its successor serves.
     const removed = isComplete || missing.some(({ actions }) => actions.length === 0);
     return [
@@ -57,30 +59,27 @@ export const planned: ScalingPolicy<PlannedState> = {
   },
 };
 
-function counts({ state }: ScalingInstance): boolean {
-  return state !== 'draining' && state !== 'unloaded' && state !== 'failed';
-}
-
 function isLoading({ instances }: ScalingView): boolean {
   return instances.some(({ state, moving }) => state === 'loading' || moving);
 }
 
-function countOf({ instances }: ScalingView, variantId: VariantId): number {
-  return instances.filter((each) => each.variantId === variantId && counts(each)).length;
-}
-
-/** What owes work lets go of nothing, whatever the plan has counted. */
-function isOverloaded({ instances }: ScalingView, variantId: VariantId): boolean {
-  return instances.some((each) => each.variantId === variantId && each.state === 'overloaded');
+/** What serves or will. */
+function countOf(groups: readonly Group[], variantId: VariantId): number {
+  return groups.find(({ variant }) => variant.id === variantId)?.instances.length ?? 0;
 }
 
 /** A decision without actions lacks memory. */
-function loadMissing(view: ScalingView, plan: AssignedPlan): ScaleDecision[] {
+function loadMissing(
+  view: ScalingView,
+  plan: AssignedPlan,
+  groups: readonly Group[],
+): ScaleDecision[] {
+  const { byId } = alikeOf(view.variants);
   let memoryFreeBytes = view.memoryFreeBytes;
   const decisions: ScaleDecision[] = [];
   for (const [variantId, wanted] of Object.entries(plan.counts)) {
-    const variant = view.variants.find(({ id }) => id === variantId);
-    const there = countOf(view, variantId);
+    const variant = byId.get(variantId);
+    const there = countOf(groups, variantId);
     if (variant === undefined || there >= wanted) continue;
     const { memoryBytes } = variant.profile;
     const fits = Math.max(0, Math.floor(memoryFreeBytes / Math.max(1, memoryBytes)));
@@ -99,9 +98,8 @@ function loadMissing(view: ScalingView, plan: AssignedPlan): ScaleDecision[] {
 }
 
 /** Load or backlog above what there is: one more of what is short, where it has units and room. */
-function addBetweenPlans(view: ScalingView): ScaleDecision[] {
+function addBetweenPlans(view: ScalingView, groups: readonly Group[]): ScaleDecision[] {
   let memoryFreeBytes = view.memoryFreeBytes;
-  const groups = groupsOf(view, (_variantId, observedQps) => observedQps);
   return groups.flatMap((group): ScaleDecision[] => {
     const { variant, instances, capacityQps, loadQps } = group;
     const isShort = group.overloaded || capacityQps < loadQps * view.rules.headroomMin;
@@ -129,19 +127,20 @@ function addition({ variant, instances, capacityQps, loadQps }: Group): ScaleDec
 function surplusOf(
   view: ScalingView,
   plan: AssignedPlan,
+  groups: readonly Group[],
   sinceMs: Readonly<Record<InstanceId, number>>,
 ): ScalingInstance[] {
   const surplus: ScalingInstance[] = [];
-  const ids = new Set(view.instances.map(({ variantId }) => variantId));
-  for (const variantId of [...ids].sort()) {
-    const kept = Math.max(plan.counts[variantId] ?? 0, view.floors[variantId] ?? 0);
-    const over = countOf(view, variantId) - kept;
-    if (over <= 0 || isOverloaded(view, variantId)) continue;
-    const spare = view.instances
-      .filter((each) => each.variantId === variantId && counts(each) && !each.moving)
-      .filter(({ id, state }) => {
+  for (const { variant, instances, overloaded } of groups) {
+    const kept = Math.max(plan.counts[variant.id] ?? 0, view.floors[variant.id] ?? 0);
+    const over = instances.length - kept;
+    // What owes work lets go of nothing, whatever the plan has counted.
+    if (over <= 0 || overloaded) continue;
+    const spare = instances
+      .filter(({ id, state, moving }) => {
         const bornMs = sinceMs[id] ?? view.nowMs;
-        return state !== 'loading' && plan.atMs >= bornMs && view.nowMs - bornMs >= settleMs;
+        const isSettled = plan.atMs >= bornMs && view.nowMs - bornMs >= settleMs;
+        return !moving && state !== 'loading' && isSettled;
       })
       .sort((a, b) => b.idleMs - a.idleMs || (a.id < b.id ? 1 : -1));
     surplus.push(...spare.slice(0, over));

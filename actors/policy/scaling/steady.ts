@@ -5,8 +5,9 @@
 
 import type { VariantId } from '../../domain/variant.ts';
 import { expectedQps, type Forecast, observeRate } from '../planning/forecast.ts';
+import type { Group } from './groups.ts';
 import { decideByHeadroom, initialPaperState, type PaperState } from './infaas-paper.ts';
-import type { ScalingPolicy } from './view.ts';
+import type { ScalingPolicy, ScalingView } from './view.ts';
 
 export interface SteadyState {
   readonly paper: PaperState;
@@ -17,10 +18,8 @@ export const steady: ScalingPolicy<SteadyState> = {
   initial: { paper: initialPaperState, forecasts: {} },
   decide: (view, state) => {
     const forecasts: Record<VariantId, Forecast> = {};
-    const { rememberMs } = view.rules;
     const expected = (variantId: VariantId, observedQps: number): number => {
-      const before = state.forecasts[variantId];
-      const forecast = observeRate(before, observedQps, view.nowMs, rememberMs);
+      const forecast = foreseeOne(view, state, variantId, observedQps);
       forecasts[variantId] = forecast;
       return expectedQps(forecast);
     };
@@ -28,3 +27,25 @@ export const steady: ScalingPolicy<SteadyState> = {
     return [decisions, { paper, forecasts }];
   },
 };
+
+/** Takes the second in without a decision: what is remembered serves who takes over. */
+export function foresee(
+  view: ScalingView,
+  state: SteadyState,
+  groups: readonly Group[],
+): SteadyState {
+  const forecasts: Record<VariantId, Forecast> = {};
+  for (const { variant, observedQps } of groups) {
+    forecasts[variant.id] = foreseeOne(view, state, variant.id, observedQps);
+  }
+  return { paper: initialPaperState, forecasts };
+}
+
+function foreseeOne(
+  { nowMs, rules }: ScalingView,
+  { forecasts }: SteadyState,
+  variantId: VariantId,
+  observedQps: number,
+): Forecast {
+  return observeRate(forecasts[variantId], observedQps, nowMs, rules.rememberMs);
+}

@@ -93,12 +93,25 @@ describe('the monitor of a worker', () => {
     stage = new MonitorStage();
   });
 
-  it('reports at its start and every period, also when there is nothing to say', () => {
+  it('reports at its start and every window, also when there is nothing to say', () => {
     stage.advance(0);
     expect(stage.reports).to.have.length(1);
-    stage.advance(1_000);
-    expect(stage.reports).to.have.length(5);
+    stage.advance(3_000);
+    expect(stage.reports).to.have.length(4);
     expect(stage.reports[0]).to.deep.include({ workerId: 'w1', memoryUsedBytes: 100 });
+  });
+
+  it('reports what happens after a quiet time at once, and the rest together', () => {
+    stage.advance(300).forget().observe({ queued: 1 });
+    expect(stage.reports.map(({ instances }) => instances[0]?.queued)).to.deep.equal([1]);
+    for (let queued = 2; queued <= 100; queued += 1) stage.observe({ queued }).advance(1);
+    expect(stage.reports).to.have.length(1);
+    stage.advance(249 - 99);
+    expect(stage.reports).to.have.length(1);
+    stage.advance(1);
+    expect(stage.reports.map(({ instances }) => instances[0]?.queued)).to.deep.equal([1, 100]);
+    stage.advance(400);
+    expect(stage.reports).to.have.length(2);
   });
 
   it('tells the share that online queries keep busy, of the time since too', () => {
@@ -138,11 +151,15 @@ describe('the monitor of a worker', () => {
   });
 
   it('counts down what an instance still has to work and to load since it said so', () => {
-    stage.advance(0).observe({ backlogMs: 400, loadLeftMs: 600 }).forget();
-    stage.advance(500);
-    const left = stage.reports.map(({ instances }) => instances[0]);
-    expect(left.map((seen) => seen?.backlogMs)).to.deep.equal([150, 0]);
-    expect(left.map((seen) => seen?.loadLeftMs)).to.deep.equal([350, 100]);
+    stage.advance(750).observe({ backlogMs: 400, loadLeftMs: 600 });
+    const left = (): unknown => {
+      const seen = stage.reports.at(-1)?.instances[0];
+      return [seen?.backlogMs, seen?.loadLeftMs];
+    };
+    stage.advance(250);
+    expect(left()).to.deep.equal([150, 350]);
+    stage.advance(1_000);
+    expect(left()).to.deep.equal([0, 0]);
   });
 
   it('takes rate and use from the last whole window, and forgets slowness by and by', () => {

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 
-import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
+import { type ControllerMessage, defaultForgottenMs } from '../../../actors/controller/protocol.ts';
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
 import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker.ts';
 import { refOf } from '../../../runtime/actor.ts';
@@ -64,6 +64,21 @@ describe('the reports of a worker', () => {
     expect(attachments()).to.equal(before);
     stage.send({ ...told, revision: 2 });
     expect(attachments()).to.equal(before + 1);
+  });
+
+  it('come with an attachment when the controller has been silent for long', () => {
+    const stage = new WorkerStage();
+    const attachments = (): number =>
+      stage.toldTo(controller).filter(({ type }) => type === 'controller.attach-worker').length;
+    const before = attachments();
+    const told = { type: 'worker.dispatchers-changed', dispatchers: [other], revision: 0 } as const;
+    for (let at = 0; at < 5; at += 1) stage.advance(1_000).send(told);
+    stage.advance(defaultForgottenMs - 1);
+    expect(attachments()).to.equal(before);
+    stage.advance(1);
+    expect(attachments()).to.equal(before + 1);
+    stage.advance(defaultForgottenMs);
+    expect(attachments()).to.equal(before + 2);
   });
 
   it('do not go to a dispatcher that left', () => {

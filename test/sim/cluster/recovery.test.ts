@@ -8,6 +8,7 @@ import { reloadPolicy } from '../../../actors/worker/behaviour.ts';
 import { bodyDecoders } from '../../../nodes/wire-schemas.ts';
 import { scalingBy } from '../../../sim/cluster/scaling.ts';
 import { Cluster, type ClusterConfig, type SpecWrap } from '../../../sim/cluster/cluster.ts';
+import { controllerRef } from '../../../sim/cluster/joining.ts';
 import { Watchtower } from '../../../sim/faults/sabotage.ts';
 import { inputsOf, stock } from '../../../sim/faults/stock.ts';
 
@@ -110,6 +111,31 @@ for (const seed of [1, 2, 3]) {
       }
     });
 
+    it('when a restarted controller asks who is there and nobody hears it', () => {
+      const towers = new Map<string, Watchtower>();
+      const stage = new Recovering(seed, (spec, node) => {
+        const tower = towers.get(node.name) ?? new Watchtower();
+        towers.set(node.name, tower);
+        return tower.wrap(spec);
+      });
+      const bus = stage.cluster.network.bus!;
+      const { disturbance } = bus;
+      bus.disturbance = { ...disturbance, lossShare: 1 };
+      towers.get('controller')?.condemn('/controller');
+      const { host } = stage.cluster.nodeOf('controller')!;
+      host.tell(controllerRef, { type: 'controller.confirm-due' });
+      // Shorter than a silence that anybody would notice.
+      stage.run(10);
+      bus.disturbance = disturbance;
+      stage.run(4_000);
+      // A new worker hears of the gateway from the controller alone.
+      stage.cluster.crash('w1');
+      stage.startWorker();
+      stage.run(2_500);
+      stage.ask();
+      expect(stage.outcomes).to.deep.equal(['ok']);
+    });
+
     it('when a monitor is started anew while its instances are idle', () => {
       const towers = new Map<string, Watchtower>();
       const stage = new Recovering(seed, (spec, node) => {
@@ -129,6 +155,21 @@ for (const seed of [1, 2, 3]) {
       const stage = new Recovering(seed);
       stage.cluster.nodeOf('w1')?.host.jumpClock(2_000);
       stage.run(2_000);
+      stage.ask();
+      expect(stage.outcomes).to.deep.equal(['ok']);
+    });
+
+    it('when that happened before the worker had joined', () => {
+      const stage = new Recovering(seed);
+      stage.cluster.crash('w1');
+      stage.run(1_000);
+      // Nobody grants it an epoch yet, but it hears the others.
+      stage.cluster.crash('controller');
+      stage.startWorker();
+      stage.run(300);
+      stage.cluster.nodeOf('w1')?.host.jumpClock(2_000);
+      stage.cluster.startController();
+      stage.run(2_500);
       stage.ask();
       expect(stage.outcomes).to.deep.equal(['ok']);
     });
