@@ -76,7 +76,7 @@ export function planWhenDue(fleet: Fleet, ctx: Context): void {
   ask(fleet, rules, ctx);
 }
 
-/** Less work than this is not worth a plan of its own: a class of a query a second never is even. */
+/** Less work is not worth a plan of its own: a class of a query a second is never even. */
 const leastUnits = 0.05;
 
 /** As often as the policy says; at once when workers changed or a class outgrew its plan. */

@@ -7,6 +7,7 @@ import type { ActorContext } from '../../runtime/actor.ts';
 import { assert } from '../../runtime/assert.ts';
 import { isOffline } from '../domain/offline-job.ts';
 import { queryError } from '../domain/outcome.ts';
+import type { QueryOutcome } from '../worker/protocol.ts';
 import { batchPolicies } from '../policy/batching/index.ts';
 import type { QueuedQuery } from '../policy/batching/plan.ts';
 import { lateEvery } from './core-queue.ts';
@@ -16,6 +17,7 @@ import type { InstanceMessage } from './protocol.ts';
 import { alikeIn, firstLate, settleLate, takeBatch, type Waiting } from './queue.ts';
 import {
   account,
+  backlogMs,
   finish,
   isLeaving,
   profiledMs,
@@ -40,7 +42,7 @@ export function startBatch(serving: Serving, ctx: ActorContext<InstanceMessage>)
   const head = serving.queue[from];
   if (head === undefined) return;
   const { batchKey } = head.query;
-  const alike = alikeIn(serving.queue, batchKey, serving.latencyMs.length, from);
+  const alike = alikeIn(serving.queue, batchKey, serving.latencyMs.length - 1, from);
   const plan = batchPolicies[serving.options.config.batching]({
     nowMs: ctx.nowMs,
     queue: inOneOrder(alike),
@@ -98,7 +100,8 @@ function dropWhileLoading(serving: Serving, ctx: ActorContext<InstanceMessage>):
 
 function dropLate(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
   const alone = (size: number): number => profiledMs(serving, size) * serving.pace.slowdown;
-  for (const waiting of settleLate(serving.queue, ctx.nowMs, alone)) {
+  const dropped = settleLate(serving.queue, ctx.nowMs, alone);
+  for (const waiting of dropped) {
     const waitedMs = (ctx.nowMs - waiting.arrivedMs).toFixed(1);
     const where = `the queue of ${serving.options.id}`;
     const message = `dropped after ${waitedMs} ms in ${where}: it cannot finish in time`;
@@ -108,6 +111,8 @@ function dropLate(serving: Serving, ctx: ActorContext<InstanceMessage>): void {
       retry: 'never',
     });
   }
+  // It may have told that these wait, and has nothing else to tell of.
+  if (dropped.length > 0 && serving.queue.length === 0) account(serving, ctx, {});
 }
 
 function run(
@@ -161,15 +166,17 @@ export function finishBatch(
   assert(ran.results.length === running.queries.length, 'one result a query');
   const ratio = running.profiledMs > 0 ? ran.inferMs / running.profiledMs : 1;
   observeRatio(serving.pace, ratio);
+  const owedMs = backlogMs(serving, ctx.nowMs);
   running.queries.forEach((waiting, index) => {
-    finish(serving, ctx, waiting, {
+    const outcome: QueryOutcome = {
       ok: true,
       outputs: ran.results[index] ?? {},
       batchSize: running.size,
       batchReason: running.reason,
       queueMs: running.startedMs - waiting.arrivedMs,
       inferMs: ran.inferMs,
-    });
+    };
+    finish(serving, ctx, waiting, outcome, owedMs);
   });
   const [first] = running.queries;
   const isOfflineBatch = first !== undefined && isOffline(first.query.delivery.priority);

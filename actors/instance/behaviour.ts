@@ -7,7 +7,14 @@
  * placed again by the owning dispatchers on its end (DESIGN.md, "Supervision handles migration").
  */
 
-import type { ActorContext, ActorSpec, Lane, Ref, Refusal } from '../../runtime/actor.ts';
+import type {
+  ActorContext,
+  ActorSpec,
+  Lane,
+  Ref,
+  Refusal,
+  RefusalReason,
+} from '../../runtime/actor.ts';
 import { refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { EngineFailed } from '../../runtime/errors.ts';
@@ -17,7 +24,7 @@ import { isJudged } from '../domain/instance.ts';
 import { type LatencyPoint, latencyTable, saturationQps } from '../domain/profile.ts';
 import type { Variant } from '../domain/variant.ts';
 import { batchLimits } from '../policy/batching/adaptive.ts';
-import type { QueryOutcome, RunQuery } from '../worker/protocol.ts';
+import { type QueryOutcome, refusals, type RunQuery } from '../worker/protocol.ts';
 import { failBatch, finishBatch, startBatch } from './batches.ts';
 import type { EngineEvent } from './engine-port.ts';
 import { createPace, observeArrival } from './pace.ts';
@@ -47,7 +54,7 @@ export function instanceSpec(options: InstanceOptions): ActorSpec<Serving, Insta
     laneOf,
     // Everything reaches it by its worker.
     remoteTypes: [],
-    refuse: (message) => refuseQuery(options, message),
+    refuse: (message, reason) => refuseQuery(options, message, reason),
     onStop: (serving, ctx) => {
       // Stopped by its worker: a session that nobody releases would leak the model.
       if (serving.state !== 'unloaded') unload(serving, ctx);
@@ -61,15 +68,20 @@ function laneOf(message: InstanceMessage): Lane {
   return isWork ? 'work' : 'control';
 }
 
-function refuseQuery(options: InstanceOptions, message: InstanceMessage): Refusal | undefined {
+function refuseQuery(
+  options: InstanceOptions,
+  message: InstanceMessage,
+  reason: RefusalReason,
+): Refusal | undefined {
   if (message.type !== 'worker.run-query') return undefined;
+  const { code, why, retry } = refusals[reason];
   return refusal(message.replyTo, {
     type: 'dispatcher.query-finished',
     queryId: message.queryId,
     delivery: message.delivery,
     epoch: options.epoch(),
     instanceId: options.id,
-    outcome: refused('overloaded', `instance ${options.id} takes no more queries now`, 'refused'),
+    outcome: refused(code, `instance ${options.id} ${why}`, retry),
     backlogMs: 0,
   });
 }

@@ -61,6 +61,17 @@ export function firstLate(queue: readonly Waiting[]): number {
   return queue[at]?.late === true ? at : queue.length;
 }
 
+/** How many are in time and how many late; what is never due (offline work) is neither. */
+export function countsOf(queue: readonly Waiting[]): {
+  readonly inTime: number;
+  readonly late: number;
+} {
+  const inTime = firstAfter(queue, ({ late, dueMs }) => !late && dueMs < Infinity);
+  // The common case: nobody is late.
+  if (inTime === queue.length) return { inTime, late: 0 };
+  return { inTime, late: firstAfter(queue, ({ dueMs }) => dueMs < Infinity) - inTime };
+}
+
 /** The first for which `isBefore` does not hold, of a queue where it holds for a beginning. */
 function firstAfter(queue: readonly Waiting[], isBefore: (there: Waiting) => boolean): number {
   let low = 0;

@@ -16,7 +16,7 @@ import { lateEvery } from './core-queue.ts';
 import type { EngineCommand } from './engine-port.ts';
 import type { Pace } from './pace.ts';
 import type { InstanceMessage } from './protocol.ts';
-import { firstLate, type Waiting } from './queue.ts';
+import { countsOf, type Waiting } from './queue.ts';
 
 export interface InstanceConfig {
   readonly queueMax: number;
@@ -127,6 +127,7 @@ export function finish(
   ctx: ActorContext<InstanceMessage>,
   waiting: Waiting,
   outcome: QueryOutcome,
+  owedMs = backlogMs(serving, ctx.nowMs),
 ): void {
   ctx.tell(waiting.query.replyTo, {
     type: 'dispatcher.query-finished',
@@ -135,27 +136,28 @@ export function finish(
     epoch: serving.options.epoch(),
     instanceId: serving.options.id,
     outcome,
-    backlogMs: backlogMs(serving, ctx.nowMs),
+    backlogMs: owedMs,
   });
 }
 
 /**
  * Profiled milliseconds of work that one more query waits for, queued and running: the late let it
- * go ahead, but for their turns. Observers apply the slowdown themselves.
+ * go ahead, but for their turns, and so does offline work. Observers apply the slowdown themselves.
  */
-function backlogMs(serving: Serving, nowMs: number): number {
+export function backlogMs(serving: Serving, nowMs: number): number {
   const { queue, running, suspects } = serving;
   const left =
     running === undefined
       ? 0
       : running.profiledMs - (nowMs - running.startedMs) / serving.pace.slowdown;
-  const inTime = firstLate(queue) + suspects.length;
-  const late = Math.min(queue.length - firstLate(queue), inTime / (lateEvery - 1));
+  const waiting = countsOf(queue);
+  const inTime = waiting.inTime + suspects.length;
+  const late = Math.min(waiting.late, inTime / (lateEvery - 1));
   return Math.max(0, left) + serving.owedMs * (inTime + late);
 }
 
 function lateMs({ queue, owedMs }: Serving): number {
-  return owedMs * (queue.length - firstLate(queue));
+  return owedMs * countsOf(queue).late;
 }
 
 /** What runs for less is over before anybody could act on it. */

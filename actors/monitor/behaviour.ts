@@ -1,8 +1,8 @@
 /**
  * A worker's monitor: gathers what its instances did, judges their states once a window (one
  * second), and reports the worker to whoever decides about it: at most every 250 ms while
- * anything happens there, and at once when something changed that decisions depend on (INFaaS' monitoring daemon;
- * the paper reports every 2 s).
+ * anything happens there, and at once when something changed that decisions depend on (INFaaS'
+ * monitoring daemon; the paper reports every 2 s).
  */
 
 import type { ActorContext, ActorSpec, Ref } from '../../runtime/actor.ts';
@@ -160,7 +160,8 @@ function observe(
     watched.condition = newlyIn(seen.state);
   }
   watched.served += seen.finished;
-  watched.finished += seen.finished;
+  // Nothing is scaled for offline work: it is no rate either.
+  if (seen.offlineMs === 0) watched.finished += seen.finished;
   monitoring.busyMs += seen.busyMs;
   monitoring.offlineMs += seen.offlineMs;
   for (const each of seen.arrivals) watched.arrivals.push(each);

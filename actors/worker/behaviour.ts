@@ -4,7 +4,15 @@
  * successor when it is gone, or loads the variant when there is none.
  */
 
-import type { ActorSpec, Address, Lane, Ref, Refusal, Terminated } from '../../runtime/actor.ts';
+import type {
+  ActorSpec,
+  Address,
+  Lane,
+  Ref,
+  Refusal,
+  RefusalReason,
+  Terminated,
+} from '../../runtime/actor.ts';
 import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
@@ -27,8 +35,8 @@ import {
   unloadVariant,
   want,
 } from './loading.ts';
-import type { WorkerMessage } from './protocol.ts';
-import { passCancel, refusedQuery, route, routeHeld } from './routing.ts';
+import { refusals, type WorkerMessage } from './protocol.ts';
+import { giveBackHeld, passCancel, refusedQuery, route, routeHeld } from './routing.ts';
 import { advance, carryOut, disinherit, leaveTo, renew, reportToFleet } from './succession.ts';
 import {
   type Context,
@@ -52,14 +60,14 @@ export const reloadPolicy: SupervisionPolicy = {
 
 export function workerSpec(options: WorkerOptions): ActorSpec<Working, WorkerMessage> {
   // An instance must not have the name, nor the memory, of one whose session still unloads.
-  const lasting: Lasting = { named: 0, sessions: new Map() };
+  const lasting: Lasting = { named: 0, sessions: new Map(), held: [] };
   return {
     start: (ctx) => startWorker(options, lasting, ctx),
     behaviour: workerBehaviour,
     supervision: restartPolicy,
     mailboxMax: options.config.mailboxMax,
     laneOf,
-    refuse: (message) => refuseQuery(options, message),
+    refuse: (message, reason) => refuseQuery(options, message, reason),
     remoteTypes: [
       'worker.run-query',
       'worker.cancel-query',
@@ -79,14 +87,14 @@ function laneOf(message: WorkerMessage): Lane {
   return isWork ? 'work' : 'control';
 }
 
-function refuseQuery(options: WorkerOptions, message: WorkerMessage): Refusal | undefined {
+function refuseQuery(
+  options: WorkerOptions,
+  message: WorkerMessage,
+  reason: RefusalReason,
+): Refusal | undefined {
   if (message.type !== 'worker.run-query') return undefined;
-  const reply = refusedQuery(
-    options,
-    message,
-    'overloaded',
-    `worker ${options.id} takes no more queries now`,
-  );
+  const { code, why, retry } = refusals[reason];
+  const reply = refusedQuery(options, message, code, `worker ${options.id} ${why}`, retry);
   return refusal(message.replyTo, reply);
 }
 
@@ -98,6 +106,8 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     ctx.tell(options.engine, { type: 'engine.unload-variant', instanceId, releasedTo });
   }
   attachTo(options, ctx);
+  // Whoever owns them finds a place for them sooner than this life has one.
+  giveBackHeld(options, lasting, `worker ${options.id} was started anew`, ctx);
   const monitor = ctx.spawn(
     monitorSpec({
       workerId: options.id,
@@ -135,7 +145,6 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     lastFailure: new Map(),
     barredUntilMs: new Map(),
     movedAtMs: new Map(),
-    held: [],
     makingRoom: false,
     loads: new Map(),
     dispatchers: [],
@@ -290,10 +299,8 @@ function takeProfile(loaded: Loaded, variant: Variant, ctx: Context): void {
 
 function drain(working: Working, ctx: Context): void {
   working.draining = true;
-  for (const query of working.held.splice(0)) {
-    const why = `worker ${working.options.id} is shutting down`;
-    ctx.tell(query.replyTo, refusedQuery(working.options, query, 'unavailable', why, 'lost'));
-  }
+  const { options, lasting } = working;
+  giveBackHeld(options, lasting, `worker ${options.id} is shutting down`, ctx);
   for (const variantId of [...working.byVariant.keys()]) unloadVariant(working, variantId, ctx);
   if (working.instances.size === 0) ctx.stop();
 }
@@ -337,11 +344,13 @@ function sendReport(working: Working, ctx: Context): void {
   let reclaimableBytes = 0;
   for (const { memoryBytes } of idleInstances(working, ctx.nowMs)) reclaimableBytes += memoryBytes;
   const { workerId, hardware, memoryUsedBytes, utilisation, instances } = working.report;
+  const { onlineUtilisation } = working.report;
   const report: WorkerReport = {
     workerId,
     hardware,
     memoryUsedBytes,
     utilisation,
+    onlineUtilisation,
     instances,
     reclaimableBytes,
   };

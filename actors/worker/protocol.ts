@@ -4,13 +4,13 @@
  */
 
 import type { SessionReleased } from '../instance/engine-port.ts';
-import type { Ref, Terminated } from '../../runtime/actor.ts';
+import type { Ref, RefusalReason, Terminated } from '../../runtime/actor.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
 import type { Delivery } from '../../runtime/wire/envelope.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Requirement } from '../domain/demand.ts';
 import type { InstanceId } from '../domain/instance.ts';
-import type { QueryError } from '../domain/outcome.ts';
+import type { OutcomeCode, QueryError } from '../domain/outcome.ts';
 import type { QueryId } from '../domain/query.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { InstanceLoad, WorkerReport } from '../domain/worker.ts';
@@ -35,6 +35,16 @@ export interface QueryFinished {
  * died and may be the cause, or `lost` with an instance that ended, without blame.
  */
 export type Retry = 'never' | 'refused' | 'suspect' | 'lost';
+
+/** Of queries that did not get past the mailbox of a worker or an instance. */
+export const refusals = {
+  'mailbox-full': { code: 'overloaded', why: 'takes no more queries now', retry: 'refused' },
+  'actor-stopped': { code: 'unavailable', why: 'has ended', retry: 'lost' },
+  // It may be what the actor failed on.
+  'actor-failed': { code: 'unavailable', why: 'failed meanwhile', retry: 'suspect' },
+} as const satisfies Readonly<
+  Record<RefusalReason, { readonly code: OutcomeCode; readonly why: string; readonly retry: Retry }>
+>;
 
 export type QueryOutcome =
   | {

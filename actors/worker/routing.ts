@@ -6,7 +6,7 @@
 import { type OutcomeCode, queryError } from '../domain/outcome.ts';
 import { load, makeRoom, movedAway, obstacleToLoad } from './loading.ts';
 import type { CancelQuery, QueryFinished, Retry, RunQuery } from './protocol.ts';
-import type { Context, Loaded, WorkerOptions, Working } from './working.ts';
+import type { Context, Lasting, Loaded, WorkerOptions, Working } from './working.ts';
 
 export function route(working: Working, query: RunQuery, ctx: Context): void {
   const chosen =
@@ -75,19 +75,38 @@ function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | unde
   if (variant !== undefined && obstacle === undefined) {
     return load(working, variant, `query ${query.queryId} was sent here for it`, ctx);
   }
-  if (variant !== undefined && working.held.length < options.config.heldMax) {
+  const { held } = working.lasting;
+  if (variant !== undefined && held.length < options.config.heldMax) {
     if (makeRoom(working, variant, ctx)) {
-      working.held.push(query);
+      held.push({ query, sinceMs: ctx.nowMs });
       return undefined;
     }
   }
-  ctx.tell(query.replyTo, refusedQuery(options, query, 'unavailable', obstacle ?? ''));
+  const retry = working.draining ? 'lost' : 'refused';
+  ctx.tell(query.replyTo, refusedQuery(options, query, 'unavailable', obstacle ?? '', retry));
   return undefined;
 }
 
 /** Something has given way: what waited for that is tried again. */
 export function routeHeld(working: Working, ctx: Context): void {
-  for (const query of working.held.splice(0)) route(working, query, ctx);
+  for (const { query, sinceMs } of working.lasting.held.splice(0)) {
+    const { delivery } = query;
+    const budgetMs = delivery.budgetMs - (ctx.nowMs - sinceMs);
+    // Whoever asked has been told that it is too late.
+    if (budgetMs > 0) route(working, { ...query, delivery: { ...delivery, budgetMs } }, ctx);
+  }
+}
+
+/** To the dispatchers that own them, without blame. */
+export function giveBackHeld(
+  options: WorkerOptions,
+  { held }: Lasting,
+  why: string,
+  ctx: Context,
+): void {
+  for (const { query } of held.splice(0)) {
+    ctx.tell(query.replyTo, refusedQuery(options, query, 'unavailable', why, 'lost'));
+  }
 }
 
 export function refusedQuery(
@@ -109,8 +128,9 @@ export function refusedQuery(
 }
 
 export function passCancel(working: Working, cancel: CancelQuery, ctx: Context): void {
-  const waits = working.held.findIndex(({ queryId }) => queryId === cancel.queryId);
-  if (waits >= 0) working.held.splice(waits, 1);
+  const { held } = working.lasting;
+  const waits = held.findIndex(({ query }) => query.queryId === cancel.queryId);
+  if (waits >= 0) held.splice(waits, 1);
   const chosen =
     cancel.instanceId === undefined ? undefined : working.instances.get(cancel.instanceId);
   if (chosen?.draining === false) {

@@ -92,7 +92,6 @@ export interface Working {
   /** When variants moved away from here. */
   readonly movedAtMs: Map<VariantId, number>;
   /** Queries of variants for which room is being made. */
-  readonly held: RunQuery[];
   /** Something unloads for others to load. */
   makingRoom: boolean;
   /** As last reported. */
@@ -147,6 +146,13 @@ export interface Lasting {
   named: number;
   /** What the engine may hold, for whom. */
   readonly sessions: Map<InstanceId, Variant>;
+  /** Queries that wait until something has given way, which its dispatchers do not know. */
+  readonly held: Held[];
+}
+
+export interface Held {
+  readonly query: RunQuery;
+  readonly sinceMs: number;
 }
 
 export type Context = ActorContext<WorkerMessage>;

@@ -42,6 +42,16 @@ describe('an instance', () => {
     expect(stage.commands).to.deep.equal(['run-batch']);
   });
 
+  it('tells the monitor when all that waited was given up', () => {
+    const stage = new InstanceStage(batching);
+    stage
+      .send(runQuery('q1', { budgetMs: 50 }))
+      .forget()
+      .advance(60);
+    expect(outcomesOf(stage)).to.deep.equal(['q1 deadline_exceeded']);
+    expect(stage.accounts.at(-1)).to.include({ queued: 0, backlogMs: 0 });
+  });
+
   it('gives the engine one batch at a time', () => {
     const stage = new InstanceStage().load();
     stage.send(runQuery('q1'), runQuery('q2'));

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { offlinePriority } from '../../../actors/domain/offline-job.ts';
 import {
   alikeIn,
+  countsOf,
   firstLate,
   insertByDue,
   settleLate,
@@ -71,6 +72,15 @@ describe('the queue of an instance', () => {
     const queue = queueOf(offline, { budgetMs: 600_000 }, offline, { sloBudgetMs: 5 });
     expect(ids(queue)).to.deep.equal(['q4', 'q2', 'q1', 'q3']);
     expect(settleLate(queueOf(offline), 10, alone10)).to.deep.equal([]);
+  });
+
+  it('counts who is in time and who late, offline queries with neither', () => {
+    const offline = { priority: offlinePriority };
+    const queue = queueOf(offline, { sloBudgetMs: 5 }, { sloBudgetMs: 100 }, offline, {});
+    expect(countsOf(queue)).to.deep.equal({ inTime: 3, late: 0 });
+    settleLate(queue, 0, alone10);
+    expect(countsOf(queue)).to.deep.equal({ inTime: 2, late: 1 });
+    expect(countsOf(queueOf(offline))).to.deep.equal({ inTime: 0, late: 0 });
   });
 
   it('moves a query that cannot meet its SLO any more behind those that can', () => {

@@ -125,6 +125,14 @@ describe('the monitor of a worker', () => {
     expect(share()).to.equal(0.8);
   });
 
+  it('takes offline work for no load', () => {
+    // More than the saturation that an instance is overloaded at.
+    stage.observe({ finished: 1_000, busyMs: 900, offlineMs: 900 }).advance(1_000);
+    expect(stage.reports.at(-1)?.instances[0]).to.include({ rateQps: 0, state: 'active' });
+    stage.observe({ finished: 1_000, busyMs: 900 }).advance(1_000);
+    expect(stage.reports.at(-1)?.instances[0]).to.include({ rateQps: 1_000, state: 'overloaded' });
+  });
+
   it('counts the late for the state, but not for who waits, until they were worked off', () => {
     stage.observe({ lateMs: 2_500 }).advance(1_000);
     expect(stage.judged).to.deep.equal(['overloaded']);

@@ -18,6 +18,7 @@ const report: WorkerReport = {
   hardware: cpuOf(1),
   memoryUsedBytes: 0,
   utilisation: 0.5,
+  onlineUtilisation: 0.4,
   instances: [],
 };
 

@@ -4,9 +4,12 @@
 
 import { expect } from 'chai';
 
+import { instanceSpec } from '../../../actors/instance/behaviour.ts';
+import { workerSpec } from '../../../actors/worker/behaviour.ts';
+import { type RefusalReason, refOf } from '../../../runtime/actor.ts';
 import { cancelQuery, finishedOf, outcomesOf, runQuery } from '../../support/run-queries.ts';
 import { mebibyte, variantOf } from '../../support/variants.ts';
-import { WorkerStage } from '../../support/worker-stage.ts';
+import { testWorkerConfig, WorkerStage } from '../../support/worker-stage.ts';
 
 const v = variantOf('v');
 
@@ -99,4 +102,28 @@ describe('the router of a worker', () => {
     ].map((message) => stage.spec.laneOf?.(message));
     expect(lanes).to.deep.equal(['work', 'work', 'control']);
   });
+});
+
+describe('a query that did not get past a mailbox', () => {
+  const config = testWorkerConfig;
+  const worker = workerSpec({
+    ...{ id: 'w1', node: 'w1', epoch: () => 2, hardware: [], config },
+    engine: refOf('w1', 1, '/engine'),
+    controller: refOf('controller', 1, '/controller'),
+  });
+  const instance = instanceSpec({
+    ...{ id: 'w1/v-1', epoch: () => 2, variant: variantOf('v'), config: config.instance },
+    engine: refOf('w1', 1, '/engine'),
+    monitor: refOf('w1', 1, '/worker/monitor'),
+  });
+
+  const retries = { 'mailbox-full': 'refused', 'actor-stopped': 'lost', 'actor-failed': 'suspect' };
+  for (const [reason, retry] of Object.entries(retries)) {
+    it(`comes back as ${retry} on ${reason}`, () => {
+      for (const { refuse } of [worker, instance]) {
+        const refused = refuse?.(runQuery('q1'), reason as RefusalReason);
+        expect(refused?.message).to.have.nested.property('outcome.retry', retry);
+      }
+    });
+  }
 });

@@ -202,6 +202,29 @@ describe('a load that lacks memory', () => {
     expect(stage.counted('infaas_evictions_total')).to.equal(1);
   });
 
+  it('gives back what waits for it when the worker is started anew or drains', () => {
+    const stage = fullStage();
+    stage.send(runQuery('q1', { variantId: 'b' })).forget();
+    stage.restart();
+    expect(outcomesOf(stage)).to.deep.equal(['q1 unavailable lost']);
+    const draining = fullStage();
+    draining.send(runQuery('q2', { variantId: 'b' }), { type: 'worker.drain' });
+    expect(outcomesOf(draining)).to.deep.equal(['q2 unavailable lost']);
+  });
+
+  it('takes what a query waited for it from what it may still take', () => {
+    const stage = fullStage();
+    stage.send(runQuery('q1', { variantId: 'b', budgetMs: 1_000 }));
+    stage.send(runQuery('q2', { variantId: 'b', budgetMs: 400 }));
+    stage.advance(400).end('a-1', 'stopped');
+    const passed = stage
+      .toldTo(stage.instance('b-2'))
+      .flatMap((told) => (told.type === 'worker.run-query' ? [told] : []));
+    expect(passed.map(({ queryId, delivery }) => [queryId, delivery.budgetMs])).to.deep.equal([
+      ['q1', 600],
+    ]);
+  });
+
   for (const [why, config, idleMs, running] of [
     ['was used lately', {}, 4_000, 0],
     ['is wanted by the owner', { preload: { a: 1 } }, 6_000, 0],
