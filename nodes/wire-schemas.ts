@@ -46,6 +46,7 @@ const instanceReport = z.object({
   rateQps: z.number(),
   queued: z.number(),
   backlogMs: z.number(),
+  lateMs: z.number().nullish().transform(absent),
   slowdown: z.number(),
   served: z.number(),
   loadLeftMs: z.number(),

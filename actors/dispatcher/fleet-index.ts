@@ -43,6 +43,7 @@ export interface IndexedUnits extends UnitsView {
   readonly units: number;
   owedMs: number;
   owedAtMs: number;
+  lateMs: number;
 }
 
 export interface IndexedInstance extends InstanceView {
@@ -188,9 +189,16 @@ export class FleetIndex {
     const memoryBytes = report.hardware.reduce((sum, kind) => sum + kind.memoryBytes, 0);
     worker.memoryFreeBytes = memoryBytes - report.memoryUsedBytes + (report.reclaimableBytes ?? 0);
     this.applyInstances(worker, report, nowMs);
-    for (const units of worker.units.values()) [units.owedMs, units.owedAtMs] = [0, nowMs];
-    for (const { shared, slowdown, reportedBacklogMs } of worker.instances.values())
-      if (shared !== undefined) shared.owedMs += slowdown * reportedBacklogMs;
+    for (const units of worker.units.values()) {
+      units.owedMs = 0;
+      units.owedAtMs = nowMs;
+      units.lateMs = 0;
+    }
+    for (const { shared, slowdown, reportedBacklogMs, report: seen } of worker.instances.values()) {
+      if (shared === undefined) continue;
+      shared.owedMs += slowdown * reportedBacklogMs;
+      shared.lateMs += slowdown * (seen.lateMs ?? 0);
+    }
     return { worker, isNew };
   }
 
@@ -202,7 +210,10 @@ export class FleetIndex {
       memoryFreeBytes: 0,
       kinds: new Set(report.hardware.map(({ kind }) => kind)),
       units: new Map(
-        report.hardware.map(({ kind, units }) => [kind, { units, owedMs: 0, owedAtMs: 0 }]),
+        report.hardware.map(({ kind, units }) => [
+          kind,
+          { units, owedMs: 0, owedAtMs: 0, lateMs: 0 },
+        ]),
       ),
       machine: report.hardware.find(({ machine }) => machine !== undefined)?.machine,
       utilisation: 0,

@@ -17,6 +17,8 @@ export interface InstanceReport {
   readonly queued: number;
   /** Profiled milliseconds of work, queued and running, that one more query waits for. */
   readonly backlogMs: number;
+  /** Of work besides that lets others go ahead, for its SLO can no longer be met. */
+  readonly lateMs?: number | undefined;
   /** Observed execution time over the profile's. */
   readonly slowdown: number;
   readonly served: number;

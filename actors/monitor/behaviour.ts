@@ -295,6 +295,7 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
     const { last, condition, rateQps, slowdown, served } = watched;
     // What it said is some time ago: since then it has worked, or loaded, on.
     const agoMs = ctx.nowMs - watched.lastAtMs;
+    const backlogMs = left(watched, 0, ctx.nowMs);
     memoryUsedBytes += last.memoryBytes;
     loads.push({ id: last.instanceId, running: last.running, demand: watched.demand });
     instances.push({
@@ -304,7 +305,8 @@ function report(monitoring: Monitoring, ctx: ActorContext<MonitorMessage>): void
       state: condition.state,
       rateQps,
       queued: last.queued,
-      backlogMs: left(watched, 0, ctx.nowMs),
+      backlogMs,
+      lateMs: left(watched, last.lateMs, ctx.nowMs) - backlogMs,
       slowdown,
       served,
       loadLeftMs: Math.max(0, last.loadLeftMs - agoMs),

@@ -37,6 +37,11 @@ function unitsFreeMs({ units, owedMs, owedAtMs }: UnitsView, nowMs: number): num
   return owed > 0 ? owed : 0;
 }
 
+/** For how long the units would be busy with the late alone. */
+export function lateMs({ shared }: InstanceView): number {
+  return shared === undefined ? 0 : (shared.lateMs ?? 0) / shared.units;
+}
+
 /** Milliseconds from now until the query would be answered by `instance`. */
 export function completionMs(
   view: FleetView,

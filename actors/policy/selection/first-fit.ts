@@ -17,6 +17,7 @@ import {
   completionMs,
   firstInstance,
   isAvoided,
+  lateMs,
   loadedMs,
   usability,
   workerForLoad,
@@ -46,10 +47,14 @@ import type {
 const preloadBelow = 0.8;
 
 /**
- * With one that answers in time, though busy or with little to spare, no more of a thousand loaded
- * ones are looked at for a better.
+ * With one that answers in time, though busy or with little to spare, so many more are looked at
+ * for a better, and of the rest ever fewer: twice as many are passed over each time. To end there
+ * would leave a policy that prefers slow variants without fast ones.
  */
-const looksOnMax = 8;
+const looksOnMax = 32;
+/** Of a thousand each has its like beside it: a coarser look finds as good a one. */
+const looksOnMaxOfMany = 2;
+const many = 256;
 
 interface Warm {
   readonly variant: VariantView;
@@ -108,6 +113,8 @@ export function selectFirstFit(
   let soonest: Warm | undefined;
   let qualified = false;
   let lookedOn = 0;
+  let skipped = 1;
+  const looksMax = view.variants.length > many ? looksOnMaxOfMany : looksOnMax;
   const slackMs = query.sloLeftMs * (order.slackShare ?? 1);
   for (let step = 0; step < view.variants.length; step += 1) {
     const variant = variantAt(view, order, step);
@@ -120,7 +127,9 @@ export function selectFirstFit(
       continue;
     }
     const ms = completionMs(view, variant, instance, query.batch);
-    if (ms <= slackMs && usability(instance) === 2 && !isAvoided(instance, query)) {
+    // What has slack to give gives it to the late first.
+    const spentMs = order.slackShare === undefined ? ms : ms + lateMs(instance);
+    if (spentMs <= slackMs && usability(instance) === 2 && !isAvoided(instance, query)) {
       const better = cold !== undefined && order.worthLoading(cold, variant) ? cold : undefined;
       const reason = `the ${order.preferred} loaded variant that meets the SLO`;
       return placedWarm(view, query, { variant, instance, ms }, reason, better);
@@ -129,7 +138,9 @@ export function selectFirstFit(
     if (soonest === undefined || ms < soonest.ms) soonest = { variant, instance, ms };
     if (soonest.ms > query.sloLeftMs) continue;
     lookedOn += 1;
-    if (lookedOn > looksOnMax) break;
+    if (lookedOn <= looksMax) continue;
+    step += skipped;
+    skipped *= 2;
   }
   if (!qualified) return nothingQualifies(view, query);
   return closest(view, query, order, { cold, coming, soonest });

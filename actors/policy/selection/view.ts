@@ -25,6 +25,8 @@ export interface UnitsView {
   /** Work that all instances on them owe, ms of one unit, at `owedAtMs`. */
   readonly owedMs: number;
   readonly owedAtMs: number;
+  /** And of those whose SLO can no longer be met, which let others go ahead. */
+  readonly lateMs?: number | undefined;
 }
 
 export interface InstanceView {

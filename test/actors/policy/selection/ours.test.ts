@@ -34,8 +34,8 @@ const loaded = [
 ];
 
 /** Both on the same two units, which owe so much. */
-function crowded(owedMs: number): VariantSketch[] {
-  const shared = { units: 2, owedMs, owedAtMs: 10_000 };
+function crowded(owedMs: number, lateMs = 0): VariantSketch[] {
+  const shared = { units: 2, owedMs, owedAtMs: 10_000, lateMs };
   return [
     { ...small, instances: [{ shared }] },
     { ...large, instances: [{ shared }] },
@@ -75,6 +75,12 @@ const cases: readonly (readonly [
   ],
   ['gives it while they owe little', crowded(60), { latencyMs: 200 }, 'large on large-1'],
   [
+    'gives it up while the late wait there, who let others go ahead',
+    crowded(60, 100),
+    { latencyMs: 200 },
+    'small on small-1',
+  ],
+  [
     'has what takes least of the units where all is late',
     crowded(2_000),
     { latencyMs: 200 },
@@ -113,4 +119,25 @@ describe('selection by ours', () => {
       expect(outcomeOf({ variants }, query)).to.equal(outcome);
     });
   }
+
+  /** From the least accurate, `free` of them idle; the others answer in time, with nothing left. */
+  function mostlyBusy(count: number, free: number): VariantSketch[] {
+    return Array.from({ length: count }, (_, at) => ({
+      ...{ id: `v${String(at)}`, accuracy: 50 + (40 * at) / count, ms: 10 },
+      instances: [{ backlogMs: at < free ? 0 : 150 }],
+    }));
+  }
+
+  it('finds the one that has time behind all that are more accurate and busy', () => {
+    for (const count of [2, 10, 30]) {
+      const variants = mostlyBusy(count, 1);
+      expect(outcomeOf({ variants }, { latencyMs: 200 }), `of ${count}`).to.equal('v0 on v0-1');
+    }
+  });
+
+  it('finds one that has time among a thousand', () => {
+    const variants = mostlyBusy(1_000, 500);
+    const [found = ''] = outcomeOf({ variants }, { latencyMs: 200 }).split(' ');
+    expect(Number(found.slice(1))).to.be.below(500);
+  });
 });
