@@ -2,7 +2,7 @@
 
 import type { ActorContext, Ref } from '../../runtime/actor.ts';
 import type { DecisionMade } from '../domain/decision.ts';
-import type { HardwareKind } from '../domain/hardware.ts';
+import type { Hardware, HardwareKind } from '../domain/hardware.ts';
 import type { WorkerId } from '../domain/worker.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { FleetPolicyName, FleetScaler } from '../policy/fleet/index.ts';
@@ -29,6 +29,8 @@ export interface FleetConfig {
   readonly workerUnits: number;
   /** Memory of a worker that is added; undefined: the provisioner's choice. */
   readonly workerMemoryBytes: number | undefined;
+  /** What a new worker of a kind has, where it is known and another than these. */
+  readonly newWorkers?: Readonly<Partial<Record<HardwareKind, Hardware>>> | undefined;
   /** A worker that has not joined by then never comes up. */
   readonly startTimeoutMs: number;
   /** One that ends sooner after its start has died young. */
@@ -107,6 +109,8 @@ export interface PlanningState {
   plannedWorkers: string;
   /** What it took the last worker to come up. */
   startMs: number;
+  /** Of each kind, what the worker that was seen last had. */
+  readonly seen: Map<HardwareKind, Hardware>;
   /** The last plan of what to buy. */
   plan: Plan | undefined;
   /** What the last plan alone would have where. */

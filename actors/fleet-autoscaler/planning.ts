@@ -17,6 +17,7 @@ import {
   machinesOf,
   type OptionsOf,
   planClassesOf,
+  pooledShare,
   type Running,
 } from '../policy/planning/demand.ts';
 import type { Forecast } from '../policy/planning/forecast.ts';
@@ -53,6 +54,7 @@ export function startPlanning({ config }: FleetOptions, ctx: Context): PlanningS
     ...{ revision: -1, variants: new Map(), expectations: {}, requests: 0, asked: undefined },
     ...{ askedAtMs: -Infinity, planned: new Map(), plannedWorkers: '', plan: undefined },
     ...{ assignment: {}, startMs: usualStartMs, paces: {} },
+    seen: new Map(),
   };
 }
 
@@ -68,6 +70,8 @@ export function planWhenDue(fleet: Fleet, ctx: Context): void {
     ctx.tell(options.controller, { type: 'controller.compare-registry', revision, replyTo });
   }
   const instances = [...workers.values()].flatMap(({ report }) => report.instances);
+  for (const { report } of workers.values())
+    for (const hardware of report.hardware) planning.seen.set(hardware.kind, hardware);
   const seen = classesOf(instances, planning.variants);
   planning.paces = observePaces(planning.paces, instances);
   planning.expectations = expectDemand(planning.expectations, seen, ctx.nowMs, rememberMs);
@@ -152,7 +156,7 @@ function problemOf(
 ): PlanProblem {
   const isBuying = what === 'buy';
   const { options, planning, starting } = fleet;
-  const { limits, workerUnits, workerMemoryBytes } = options.config;
+  const { limits } = options.config;
   const there = staying(fleet);
   const kinds = Object.keys(limits) as HardwareKind[];
   const machines = kinds.flatMap((kind) => {
@@ -166,21 +170,32 @@ function problemOf(
     const least = isBuying ? Math.max(min, hardware.length - canGo) : now;
     const most = isBuying ? Math.max(now, canAdd(fleet) ? max : now) : now;
     if (most === 0) return [];
-    const fallback: Hardware = {
-      kind,
-      units: workerUnits,
-      memoryBytes: workerMemoryBytes ?? workerUnits * bytesPerUnit,
-      costUsdPerUnitHour: unitUsdPerHour[kind],
-    };
-    return machinesOf(kind, hardware, { now, min: least, max: most }, fallback);
+    return machinesOf(kind, hardware, { now, min: least, max: most }, newWorkerOf(fleet, kind));
   });
   const usable = new Set(machines.map(({ kind }) => kind));
   const leadMs = rules.everyMs + (isBuying ? planning.startMs : 0);
-  const qpsOf = (forecast: Forecast): number => rules.qpsOf(forecast, leadMs);
+  const pooled = isBuying ? pooledShare(planning.expectations) : 1;
+  const qpsOf = (forecast: Forecast): number => pooled * rules.qpsOf(forecast, leadMs);
   return {
     classes: planClassesOf(planning.expectations, usable, optionsOf, qpsOf),
     machines,
     rules: rules.rules,
+  };
+}
+
+/** What one more of a kind would have, where there is none to judge by. */
+function newWorkerOf({ options, planning, provisioners }: Fleet, kind: HardwareKind): Hardware {
+  const { newWorkers, workerUnits, workerMemoryBytes } = options.config;
+  const known = newWorkers?.[kind] ?? planning.seen.get(kind);
+  if (known !== undefined) return known;
+  const rooms = [...provisioners.values()].flatMap(({ report }) => report.room);
+  const room = rooms.find((each) => each.kind === kind && each.units > 0);
+  const bytesEach = room === undefined ? bytesPerUnit : room.memoryBytes / room.units;
+  return {
+    kind,
+    units: workerUnits,
+    memoryBytes: workerMemoryBytes ?? workerUnits * bytesEach,
+    costUsdPerUnitHour: unitUsdPerHour[kind],
   };
 }
 

@@ -145,10 +145,7 @@ export const experiments: readonly Experiment[] = [
       'CPU variants at low load, an Inferentia variant of batch 1 at the peak; 3 times cheaper ' +
       'than ' +
       'a single variant; no single variant is best under every load.',
-    scaled:
-      'A quarter of a minute to three minutes each; the high load is half of the paper’s 650 ' +
-      'to 700, ' +
-      'machines have two cores and a quarter of the price.',
+    scaled: 'One to three minutes each; machines have two cores and a quarter of the price.',
     hardware: ['cpu', 'inferentia', 'cuda'],
     cases: selectionLoads.map((id) => ({ id, scenario: `selection-${id}` })),
     contenders: [...only('ours', 'infaas-paper', 'infaas-released'), ...singles.map(single)],

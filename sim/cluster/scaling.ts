@@ -29,12 +29,13 @@ export function scalingBy(policy: ScalingPolicyName): ModelAutoscalerConfig {
 export function fleetBy(
   policy: FleetPolicyName,
   limits: FleetConfig['limits'],
+  newWorkers: FleetConfig['newWorkers'],
   startUpMaxMs: number,
 ): FleetConfig {
   return {
     ...{ policy, tickMs: 2_000, mailboxMax: 10_000, limits, rules: defaultFleetRules },
     // Room is told in machines.
-    ...{ workerUnits: 1, workerMemoryBytes: undefined },
+    ...{ workerUnits: 1, workerMemoryBytes: undefined, newWorkers },
     startTimeoutMs: Math.max(60_000, 2 * startUpMaxMs),
     ...{ youngMs: 5_000, backoffMs: 1_000, backoffMaxMs: 60_000 },
     ...{ placeTimeoutMs: 30_000, silentMs: 5_000 },

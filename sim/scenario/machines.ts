@@ -7,7 +7,7 @@
 import { fleetNode, fleetRef } from '../cluster/scaling.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { FleetMessage, ProvisionerCommand } from '../../actors/fleet-autoscaler/protocol.ts';
-import type { HardwareKind } from '../../actors/domain/hardware.ts';
+import type { Hardware, HardwareKind } from '../../actors/domain/hardware.ts';
 import type { FleetLimits } from '../../actors/policy/fleet/view.ts';
 import type { Ref } from '../../runtime/actor.ts';
 import type { NamedTensors } from '../../runtime/wire/tensors.ts';
@@ -31,6 +31,17 @@ export function limitsOf(
     limits[hardware] = { min: known.min + (isElastic ? min : 0), max: known.max + max };
   }
   return limits;
+}
+
+/** What a machine that is ordered has. */
+export function newWorkersOf(
+  fleet: readonly MachineGroup[],
+): Readonly<Partial<Record<HardwareKind, Hardware>>> {
+  return Object.fromEntries(fleet.map((group) => [group.hardware, hardwareOf(group)]));
+}
+
+function hardwareOf({ hardware, units, memoryBytes, usdPerHour }: MachineGroup): Hardware {
+  return { kind: hardware, units, memoryBytes, costUsdPerUnitHour: usdPerHour / units };
 }
 
 export class Machines {
@@ -95,14 +106,7 @@ export class Machines {
     const { spread, noise, interference } = this.#scenario;
     this.#cluster.startWorker({
       name,
-      hardware: [
-        {
-          kind: group.hardware,
-          units: group.units,
-          memoryBytes: group.memoryBytes,
-          costUsdPerUnitHour: group.usdPerHour / group.units,
-        },
-      ],
+      hardware: [hardwareOf(group)],
       engine: {
         ...{ spread, interference, answer: () => noOutputs },
         ...(noise === undefined ? {} : { noise }),

@@ -11,7 +11,7 @@ import type { NetworkOptions } from '../cluster/network.ts';
 import { arrivalTimes } from '../workloads/arrivals.ts';
 import { rateOf } from '../workloads/shape.ts';
 import { createZipf } from '../workloads/zipf.ts';
-import { limitsOf, Machines } from './machines.ts';
+import { limitsOf, Machines, newWorkersOf } from './machines.ts';
 import { Measures } from './measures.ts';
 import { OfflineWork } from './offline-work.ts';
 import { asOwned } from './tuned.ts';
@@ -46,6 +46,7 @@ export function runScenario(
       config: fleetBy(
         scenario.fleetPolicy,
         limitsOf(scenario.fleet),
+        newWorkersOf(scenario.fleet),
         secondMs * Math.max(...scenario.fleet.map(({ startUpS }) => startUpS)),
       ),
       provision: (command) => {

@@ -1,7 +1,7 @@
 /**
  * Machines by the joint plan (`reference/policies.md` §9): as many as it buys are ordered at once,
- * and one is given back when for a while plans wanted fewer, once what serves there has a place
- * elsewhere. Without a plan yet the paper's rule holds.
+ * and those that no plan wanted for a while are given back, one after the other, each once what
+ * serves there has a place elsewhere. Without a plan yet the paper's rule holds.
  */
 
 import type { HardwareKind } from '../../domain/hardware.ts';
@@ -12,6 +12,8 @@ import type { FleetDecision, FleetPolicy, FleetView } from './view.ts';
 interface Patience {
   /** Since when plans want fewer machines than there are. */
   readonly sinceMs: number | undefined;
+  /** As many as any of them wanted. */
+  readonly most: number;
   /** For so long they must. */
   readonly patienceMs: number;
   /** When the last machine was given back. */
@@ -32,6 +34,7 @@ const patienceFactor = 4;
 const patienceMaxMs = 300_000;
 const patient: Patience = {
   sinceMs: undefined,
+  most: 0,
   patienceMs: releaseAfterMs,
   releasedAtMs: -Infinity,
 };
@@ -61,22 +64,30 @@ export const oursFleet: FleetPolicy<OursState> = {
         if (asked !== undefined) decisions.push(asked);
       }
       if (more >= 0 || starting > 0) continue;
-      const sinceMs = before.sinceMs ?? view.nowMs;
-      next[kind] = { ...before, sinceMs };
+      const { sinceMs = view.nowMs } = before;
+      const most = before.sinceMs === undefined ? wanted : Math.max(before.most, wanted);
+      next[kind] = { ...before, sinceMs, most };
       if (view.nowMs - sinceMs < before.patienceMs) continue;
-      const removal = removalFor(view, kind, wanted);
+      if (workers.length <= most) {
+        // Some plan wanted all of them: those since may have wanted fewer.
+        next[kind] = { ...before, sinceMs: view.nowMs, most: wanted };
+        continue;
+      }
+      const removal = removalFor(view, kind, most);
       if (removal === undefined) continue;
       decisions.push(removal);
-      next[kind] = releasing(before, view.nowMs);
+      next[kind] = { ...releasing(before, view.nowMs), sinceMs, most };
     }
     return [decisions, next];
   },
 };
 
 /** Once a release: what is forgotten is not regretted twice. */
-function wantingBack({ patienceMs, releasedAtMs }: Patience, nowMs: number): Patience {
+function wantingBack(before: Patience, nowMs: number): Patience {
+  const { patienceMs, releasedAtMs } = before;
   const isRegretted = nowMs - releasedAtMs < regretMs;
   return {
+    ...before,
     sinceMs: undefined,
     patienceMs: isRegretted ? Math.min(patienceMaxMs, patienceFactor * patienceMs) : patienceMs,
     releasedAtMs: -Infinity,
@@ -84,11 +95,11 @@ function wantingBack({ patienceMs, releasedAtMs }: Patience, nowMs: number): Pat
 }
 
 /** A machine that stays away from one release to the next was given back rightly. */
-function releasing({ patienceMs, releasedAtMs }: Patience, nowMs: number): Patience {
+function releasing(before: Patience, nowMs: number): Patience {
+  const { patienceMs, releasedAtMs } = before;
   const isRight = nowMs - releasedAtMs >= regretMs && releasedAtMs > -Infinity;
   return {
-    // One at a time: the next must be spared for as long again.
-    sinceMs: nowMs,
+    ...before,
     patienceMs: isRight ? Math.max(releaseAfterMs, patienceMs / patienceFactor) : patienceMs,
     releasedAtMs: nowMs,
   };

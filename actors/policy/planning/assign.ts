@@ -8,7 +8,7 @@
 import type { HardwareKind } from '../../domain/hardware.ts';
 import type { VariantId } from '../../domain/variant.ts';
 import type { WorkerId } from '../../domain/worker.ts';
-import type { Plan, PlanOption, PlanProblem } from './problem.ts';
+import { busyMax, type Plan, type PlanOption, type PlanProblem } from './problem.ts';
 
 export interface AssignWorker {
   readonly id: WorkerId;
@@ -23,8 +23,6 @@ export interface AssignWorker {
 /** Instances a variant, by worker. */
 export type Assignment = Readonly<Record<WorkerId, Readonly<Record<VariantId, number>>>>;
 
-/** An instance serves one batch at a time: busier than this its queue costs too much time. */
-const busyMax = 0.7;
 /** The absorbers of a class can carry this many times its forecast, memory allowing. */
 const absorbs = 2;
 

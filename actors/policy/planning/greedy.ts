@@ -6,7 +6,10 @@
  */
 
 import type { HardwareKind } from '../../domain/hardware.ts';
+import type { VariantId } from '../../domain/variant.ts';
 import {
+  busyMax,
+  bytesFor,
   type Plan,
   type PlanMachines,
   type PlanOption,
@@ -31,6 +34,10 @@ interface Mix {
   readonly rates: number[][];
   /** Units left by kind. */
   readonly left: Map<HardwareKind, number>;
+  /** Memory left by kind. */
+  readonly bytes: Map<HardwareKind, number>;
+  /** Units that each variant keeps busy. */
+  readonly work: Map<VariantId, number>;
 }
 
 /** The best plan found; deterministic for the same problem. */
@@ -132,7 +139,14 @@ function planWith(problem: PlanProblem, counts: readonly number[], refined: bool
       usableUnits(units * (counts[at] ?? 0), rules.staffing),
     ]),
   );
-  const mix: Mix = { rates: classes.map(({ options }) => options.map(() => 0)), left };
+  const bytes = new Map(
+    machines.map(({ kind, memoryBytes }, at) => [
+      kind,
+      memoryBytes * (counts[at] ?? 0) * rules.memoryShare,
+    ]),
+  );
+  const rates = classes.map(({ options }) => options.map(() => 0));
+  const mix: Mix = { rates, left, bytes, work: new Map() };
   serveAll(problem, mix);
   if (refined) refine(problem, mix);
   const shares: PlanShare[] = mix.rates.flatMap((rates, classAt) =>
@@ -152,29 +166,35 @@ function refine(problem: PlanProblem, mix: Mix): void {
   }
 }
 
-/** Those with the fewest ways first; each by what takes the least of what is left of its kind. */
-function serveAll({ classes }: PlanProblem, { rates, left }: Mix): void {
+/** Those that one kind alone serves, then the most work; each by what takes least of its kind. */
+function serveAll({ classes }: PlanProblem, mix: Mix): void {
+  const { rates, left } = mix;
   const order = classes.map((_, at) => at);
-  order.sort(
-    (a, b) => (classes[a]?.options.length ?? 0) - (classes[b]?.options.length ?? 0) || a - b,
-  );
+  const kinds = classes.map(({ options }) => new Set(options.map(({ kind }) => kind)).size);
+  const units = classes.map(({ options, rateQps }) => {
+    return rateQps / options.reduce((most, { unitQps }) => Math.max(most, unitQps), least);
+  });
+  order.sort((a, b) => {
+    const fewer = (kinds[a] ?? 0) - (kinds[b] ?? 0);
+    return fewer === 0 ? (units[b] ?? 0) - (units[a] ?? 0) || a - b : fewer;
+  });
   for (const classAt of order) {
     const { options, rateQps } = classes[classAt] ?? { options: [], rateQps: 0 };
     let open = rateQps;
     while (open > least) {
       let bestAt = -1;
       let bestShare = Infinity;
-      for (const [at, { kind, unitQps }] of options.entries()) {
-        const there = left.get(kind) ?? 0;
-        if (there <= least) continue;
-        const share = open / unitQps / there;
+      for (const [at, option] of options.entries()) {
+        const there = left.get(option.kind) ?? 0;
+        if (there <= least || roomFor(mix, undefined, option) <= least) continue;
+        const share = open / option.unitQps / there;
         if (share >= bestShare) continue;
         [bestAt, bestShare] = [at, share];
       }
       const option = options[bestAt];
       if (option === undefined) break;
-      const taken = Math.min(open, (left.get(option.kind) ?? 0) * option.unitQps);
-      move(rates[classAt] ?? [], left, undefined, { at: bestAt, option }, taken);
+      const taken = Math.min(open, roomFor(mix, undefined, option));
+      move(rates[classAt] ?? [], mix, undefined, { at: bestAt, option }, taken);
       open -= taken;
     }
   }
@@ -185,32 +205,46 @@ interface At {
   readonly option: PlanOption;
 }
 
-function move(
-  rates: number[],
-  left: Map<HardwareKind, number>,
-  from: At | undefined,
-  to: At,
-  rateQps: number,
-): void {
-  if (from !== undefined) {
-    const { kind, unitQps } = from.option;
-    rates[from.at] = (rates[from.at] ?? 0) - rateQps;
-    left.set(kind, (left.get(kind) ?? 0) + rateQps / unitQps);
-  }
-  const { kind, unitQps } = to.option;
-  rates[to.at] = (rates[to.at] ?? 0) + rateQps;
-  left.set(kind, (left.get(kind) ?? 0) - rateQps / unitQps);
+function move(rates: number[], mix: Mix, from: At | undefined, to: At, rateQps: number): void {
+  if (from !== undefined) add(rates, mix, from, -rateQps);
+  add(rates, mix, to, rateQps);
 }
 
-/** Of `rateQps` moved from one to the other: how much there is room for. */
-function roomFor(left: ReadonlyMap<HardwareKind, number>, from: PlanOption, to: PlanOption) {
-  const gives = from.kind === to.kind ? 1 / from.unitQps : 0;
+function add(rates: number[], mix: Mix, { at, option }: At, rateQps: number): void {
+  const { left, bytes, work } = mix;
+  const { kind, variantId, unitQps } = option;
+  rates[at] = (rates[at] ?? 0) + rateQps;
+  const units = rateQps / unitQps;
+  left.set(kind, (left.get(kind) ?? 0) - units);
+  const before = work.get(variantId) ?? 0;
+  // What rounding leaves of it is nothing, and holds no memory.
+  const after = before + units > least ? before + units : 0;
+  work.set(variantId, after);
+  const taken = bytesFor(option, after) - bytesFor(option, before);
+  bytes.set(kind, (bytes.get(kind) ?? 0) - taken);
+}
+
+/** Queries a second moved from one to the other, or new ones: how many there is room for. */
+function roomFor(mix: Mix, from: PlanOption | undefined, to: PlanOption): number {
+  const gives = from?.kind === to.kind ? 1 / from.unitQps : 0;
   const needs = 1 / to.unitQps - gives;
-  return needs <= 0 ? Infinity : (left.get(to.kind) ?? 0) / needs;
+  const room = needs <= 0 ? Infinity : (mix.left.get(to.kind) ?? 0) / needs;
+  return Math.min(room, roomInMemory(mix, to));
+}
+
+/** What the variant's instances, and those that there is memory for, can serve. */
+function roomInMemory({ bytes, work }: Mix, to: PlanOption): number {
+  const { kind, variantId, unitQps, memoryBytes } = to;
+  const busy = work.get(variantId) ?? 0;
+  const there = busy > 0 ? Math.max(1, busy / busyMax) : 0;
+  const more = Math.max(0, bytes.get(kind) ?? 0) / Math.max(1, memoryBytes);
+  if (there + more < 1) return 0;
+  return Math.max(0, ((there + more) * busyMax - busy) * unitQps);
 }
 
 /** Carries out the move of most worth for the units that it takes; false when none gains. */
-function upgrade({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean {
+function upgrade({ classes, rules }: PlanProblem, mix: Mix): boolean {
+  const { rates } = mix;
   let best: { classAt: number; from: At; to: At; rateQps: number } | undefined;
   let bestRatio = 0;
   for (const [classAt, { options }] of classes.entries()) {
@@ -225,7 +259,7 @@ function upgrade({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean
         const gives = from.kind === to.kind ? 1 / from.unitQps : 0;
         const ratio = gain / Math.max(1e-9, 1 / to.unitQps - gives);
         if (ratio <= bestRatio) continue;
-        const rateQps = Math.min(here, roomFor(left, from, to));
+        const rateQps = Math.min(here, roomFor(mix, from, to));
         if (rateQps <= least) continue;
         best = {
           classAt,
@@ -238,7 +272,7 @@ function upgrade({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean
     }
   }
   if (best === undefined) return false;
-  move(rates[best.classAt] ?? [], left, best.from, best.to, best.rateQps);
+  move(rates[best.classAt] ?? [], mix, best.from, best.to, best.rateQps);
   return true;
 }
 
@@ -246,7 +280,8 @@ function upgrade({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean
  * One class gives way on a kind, by a lesser option or another kind, so that another may have a
  * better one there: carried out when both together gain.
  */
-function swap({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean {
+function swap({ classes, rules }: PlanProblem, mix: Mix): boolean {
+  const { rates } = mix;
   const shares = rates.flatMap((mine, classAt) =>
     mine.flatMap((rateQps, at) => (rateQps > least ? { classAt, at, rateQps } : [])),
   );
@@ -269,20 +304,20 @@ function swap({ classes, rules }: PlanProblem, { rates, left }: Mix): boolean {
           if (next.kind !== from.kind || needs <= 0) continue;
           const gain = (worthUsd(next, rules) - worthUsd(old, rules)) / needs;
           if (gain <= loss * (1 + 1e-6) + 1e-12) continue;
-          const given = Math.min(giver.rateQps, roomFor(left, from, to));
-          const taken = Math.min(taker.rateQps, (given * frees) / needs);
+          const given = Math.min(giver.rateQps, roomFor(mix, from, to));
+          const taken = Math.min(taker.rateQps, (given * frees) / needs, roomInMemory(mix, next));
           const gives = (taken * needs) / frees;
           if (taken <= least || gives <= least) continue;
           move(
             rates[giver.classAt] ?? [],
-            left,
+            mix,
             { at: giver.at, option: from },
             { at: toAt, option: to },
             gives,
           );
           move(
             rates[taker.classAt] ?? [],
-            left,
+            mix,
             { at: taker.at, option: old },
             { at: newAt, option: next },
             taken,

@@ -95,6 +95,14 @@ export function usableUnits(units: number, staffing: number): number {
   return root * root;
 }
 
+/** An instance serves one batch at a time: busier than this its queue costs too much time. */
+export const busyMax = 0.7;
+
+/** Of all instances that so much work of a variant needs, bytes: of one at the least. */
+export function bytesFor({ memoryBytes }: PlanOption, units: number): number {
+  return units > 0 ? memoryBytes * Math.max(1, units / busyMax) : 0;
+}
+
 /** What a query a second by this option is worth an hour, the wear of loading it taken off. */
 export function worthUsd({ accuracy, loaded, loadMs }: PlanOption, rules: PlanRules): number {
   const wear = loaded ? 0 : (rules.loadPointsPerS * loadMs) / 1_000;
@@ -124,29 +132,39 @@ export function valueOf(
 
 /**
  * What is wrong with a plan, or undefined: a solver's word is not taken for it. Rates that do not
- * exceed the demand, work within the units, machines within their limits.
+ * exceed the demand, work within the units, models within the memory, machines within their limits.
  */
 export function faultOf(problem: PlanProblem, plan: Plan): string | undefined {
   const { classes, machines, rules } = problem;
   const tolerance = 1e-3;
   const served = classes.map(() => 0);
   const work = new Map<HardwareKind, number>();
+  const byVariant = new Map<VariantId, { readonly option: PlanOption; readonly units: number }>();
   for (const { classAt, optionAt, rateQps } of plan.shares) {
     const option = classes[classAt]?.options[optionAt];
     if (option === undefined) return `there is no option ${String(optionAt)}`;
     if (!(rateQps >= 0)) return `a rate of ${String(rateQps)}`;
     served[classAt] = (served[classAt] ?? 0) + rateQps;
-    work.set(option.kind, (work.get(option.kind) ?? 0) + rateQps / option.unitQps);
+    const units = rateQps / option.unitQps;
+    work.set(option.kind, (work.get(option.kind) ?? 0) + units);
+    const before = byVariant.get(option.variantId)?.units ?? 0;
+    byVariant.set(option.variantId, { option, units: before + units });
+  }
+  const bytes = new Map<HardwareKind, number>();
+  for (const { option, units } of byVariant.values()) {
+    bytes.set(option.kind, (bytes.get(option.kind) ?? 0) + bytesFor(option, units));
   }
   for (const [at, { key, rateQps }] of classes.entries()) {
     if ((served[at] ?? 0) > rateQps * (1 + tolerance) + tolerance) return `${key} is oversupplied`;
   }
-  for (const { kind, units, min, max } of machines) {
+  for (const { kind, units, memoryBytes, min, max } of machines) {
     const count = plan.machines[kind] ?? 0;
     if (!Number.isInteger(count)) return `${String(count)} machines of ${kind}`;
     if (count < min || count > max) return `${String(count)} machines of ${kind} are not allowed`;
     const usable = usableUnits(units * count, rules.staffing);
     if ((work.get(kind) ?? 0) > usable * (1 + tolerance) + tolerance) return `${kind} is overfull`;
+    const room = memoryBytes * rules.memoryShare * count;
+    if ((bytes.get(kind) ?? 0) > room * (1 + tolerance)) return `${kind} lacks memory`;
     work.delete(kind);
   }
   return work.size > 0 ? 'it uses hardware that there is none of' : undefined;

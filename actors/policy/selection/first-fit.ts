@@ -75,6 +75,8 @@ interface Passed {
   readonly cold: VariantView | undefined;
   /** Something fast enough is being loaded. */
   readonly coming: boolean;
+  /** Something loaded would be fast enough with nothing ahead of it: it lacks time, not speed. */
+  readonly able: boolean;
   readonly soonest: Warm | undefined;
 }
 
@@ -110,6 +112,7 @@ export function selectFirstFit(
 ): Selection {
   let cold: VariantView | undefined;
   let coming = false;
+  let able = false;
   let soonest: Warm | undefined;
   let qualified = false;
   let lookedOn = 0;
@@ -134,7 +137,10 @@ export function selectFirstFit(
       const reason = `the ${order.preferred} loaded variant that meets the SLO`;
       return placedWarm(view, query, { variant, instance, ms }, reason, better);
     }
-    if (instance.state === 'loading' && fastEnough(view, variant, query)) coming = true;
+    if (fastEnough(view, variant, query)) {
+      able = true;
+      if (instance.state === 'loading') coming = true;
+    }
     if (soonest === undefined || ms < soonest.ms) soonest = { variant, instance, ms };
     if (soonest.ms > query.sloLeftMs) continue;
     lookedOn += 1;
@@ -143,7 +149,7 @@ export function selectFirstFit(
     skipped *= 2;
   }
   if (!qualified) return nothingQualifies(view, query);
-  return closest(view, query, order, { cold, coming, soonest });
+  return closest(view, query, order, { cold, coming, able, soonest });
 }
 
 function variantAt(view: FleetView, order: FitOrder, step: number): VariantView | undefined {
@@ -152,7 +158,9 @@ function variantAt(view: FleetView, order: FitOrder, step: number): VariantView 
 
 /** Nothing active answers in time: load, or serve as soon as can be, or refuse. */
 function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Passed): Selection {
-  const { cold, coming, soonest } = passed;
+  const { coming, able, soonest } = passed;
+  // A load takes time from those that lack it: whoever plans decides whether it is worth that.
+  const cold = order.loadsForWant === true && able ? undefined : passed.cold;
   const warmMs = soonest?.ms ?? Infinity;
   const inTime = soonest !== undefined && warmMs <= query.sloLeftMs;
   const isWarmEnough = inTime || (order.loadsForWant === true && soonest !== undefined);

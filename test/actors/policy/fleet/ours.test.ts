@@ -16,14 +16,23 @@ function wanting(cpu: number, workers: readonly FleetWorker[] = three, parts = {
   return fleetView(workers, { plan: { machines: { cpu } }, ...parts });
 }
 
-/** What is done when, s: the same view every 2 s. */
-function history(view: FleetView, untilS: number): [atS: number, action: FleetAction['do']][] {
+/** What is done when, s: the same view every 2 s, but for who was removed. */
+function history(
+  viewAt: FleetView | ((atS: number) => FleetView),
+  untilS: number,
+): [atS: number, action: FleetAction['do']][] {
   let state = oursFleet.initial;
   const done: [number, FleetAction['do']][] = [];
+  const gone = new Set<string>();
   for (let atS = 0; atS <= untilS; atS += 2) {
-    const [decisions, next] = oursFleet.decide({ ...view, nowMs: 1_000 * atS }, state);
+    const view = typeof viewAt === 'function' ? viewAt(atS) : viewAt;
+    const workers = view.workers.filter(({ id }) => !gone.has(id));
+    const [decisions, next] = oursFleet.decide({ ...view, workers, nowMs: 1_000 * atS }, state);
     state = next;
-    for (const { action } of decisions) done.push([atS, action.do]);
+    for (const { action } of decisions) {
+      done.push([atS, action.do]);
+      if (action.do === 'remove') gone.add(action.workerId);
+    }
   }
   return done;
 }
@@ -62,14 +71,22 @@ describe('the fleet-autoscaler of ours', () => {
     });
   }
 
-  it('gives one back after a minute, the least used first, and the next a minute later', () => {
-    expect(history(wanting(1), 130)).to.deep.equal([
+  it('gives back after a minute what no plan wanted, one after the other, least used first', () => {
+    expect(history(wanting(1), 190)).to.deep.equal([
       [60, 'remove'],
-      [120, 'remove'],
+      [62, 'remove'],
     ]);
     const [, state] = oursFleet.decide(wanting(1), oursFleet.initial);
     const [gone] = actionsOf({ ...wanting(1), nowMs: 61_000 }, state);
     expect(gone).to.include({ do: 'remove', workerId: 'a' });
+  });
+
+  it('keeps as many as any plan of that minute wanted, and judges anew by the next', () => {
+    const twiceTwo = (atS: number): FleetView => wanting(atS === 30 ? 2 : 1);
+    expect(history(twiceTwo, 190)).to.deep.equal([
+      [60, 'remove'],
+      [122, 'remove'],
+    ]);
   });
 
   it('gives none back that cannot be removed, nor one whose instances fit nowhere else', () => {
