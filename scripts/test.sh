@@ -88,5 +88,11 @@ if ! wait "$checking"; then
   printf '\nthe checks failed, see above; the tests: %s\n' "$tally"
   fail 'failed: checks (npm run check)'
 fi
+# Alone: it computes on all cores, and what waits for real time has ended.
+printf '\n== faults, a thousand seeds\n'
+if ! npm run --silent test:sim -- --seeds 1000; then
+  printf '\nthe seeds of faults failed, see above; the tests: %s\n' "$tally"
+  fail 'failed: seeds of faults (npm run test:sim)'
+fi
 printf '\n%s\n' "$tally"
 [ "$status" -eq 0 ] && [ "$e2e_status" -eq 0 ]

@@ -172,7 +172,8 @@ function listen(
   if (wants === 'nothing') listeners.delete(listener.path);
   else listeners.set(listener.path, { ref: listener, selections });
   const wanted = wantedSelections();
-  if (wanted === before) return;
+  // Said again each time: a dispatcher that was started anew has forgotten it.
+  if (!wanted && !before) return;
   ctx.tell(options.dispatcher, {
     type: 'dispatcher.tell-selections',
     to: wanted ? ctx.self : undefined,

@@ -39,7 +39,7 @@ import {
   QueryDesk,
 } from './query-desk.ts';
 import { RegistrationDesk } from './registration-desk.ts';
-import { parseSubscription, Subscriptions } from './subscriptions.ts';
+import { parseSubscription, sendInParts, Subscriptions } from './subscriptions.ts';
 
 export interface NatsServiceOptions extends GatewayOptions {
   readonly connection: NatsConnection;
@@ -258,12 +258,16 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     this.registrations.request(op, decoded.value, this.principal, (answer) => {
       const body = printObject({ ...id, ...answer }, encoding);
       if (answer.partial === true) {
-        this.send(message, body, encoding, undefined);
+        this.sendWithin(message, body, encoding);
         return;
       }
       this.registering.delete(reply);
       stats.done(this.options.clock.nowMs() - startedMs, answer.error?.message);
-      this.send(message, body, encoding, answer.error);
+      if (answer.error !== undefined) this.send(message, body, encoding, answer.error);
+      else if (!this.sendWithin(message, body, encoding)) {
+        const error = this.tooLarge('what became of it', 'it is done: ask `list` for it');
+        this.send(message, printError(error, clientId, encoding), encoding, error);
+      }
     });
   }
 
@@ -294,8 +298,10 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
         subscribed.end();
         return false;
       }
-      const body = printObject({ ...id, ok: true, partial: true, ...news }, encoding);
-      this.send(message, body, encoding, undefined);
+      sendInParts(news, (part) => {
+        const body = printObject({ ...id, ok: true, partial: true, ...part }, encoding);
+        return this.sendWithin(message, body, encoding);
+      });
       return true;
     });
     const end = (): void => {
@@ -339,17 +345,33 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     error: QueryError | undefined,
     clientId: ClientId | undefined,
   ): void {
-    const payload = typeof body === 'string' ? new TextEncoder().encode(body) : body;
-    const most = (this.options.connection.info?.max_payload ?? Infinity) - headerBytes;
-    if (payload.length > most && error === undefined) {
-      const message =
-        `the answer of ${payload.length} bytes is over the NATS server's limit (max_payload); ` +
-        'ask for fewer outputs, or over WebSocket';
-      this.refuse(request, queryError('too_large', message), clientId, encoding);
+    const payload = bytesOf(body);
+    if (error === undefined && payload.length > this.bytesMax) {
+      const what = `the answer of ${payload.length} bytes`;
+      const refusal = this.tooLarge(what, 'ask for fewer outputs, or over WebSocket');
+      this.refuse(request, refusal, clientId, encoding);
       return;
     }
     request.stats.done(this.options.clock.nowMs() - request.startedMs, error?.message);
     this.send(request.message, payload, encoding, error);
+  }
+
+  /** Of an answer: more the server would not carry, and end the connection. */
+  private get bytesMax(): number {
+    return (this.options.connection.info?.max_payload ?? Infinity) - headerBytes;
+  }
+
+  private tooLarge(what: string, instead: string): QueryError {
+    const message = `${what} is over the NATS server's limit (max_payload); ${instead}`;
+    return queryError('too_large', message);
+  }
+
+  /** False, and nothing is sent, where it is too large for one message. */
+  private sendWithin(message: Msg, body: Uint8Array | string, encoding: Encoding): boolean {
+    const payload = bytesOf(body);
+    if (payload.length > this.bytesMax) return false;
+    this.send(message, payload, encoding, undefined);
+    return true;
   }
 
   private send(
@@ -373,6 +395,10 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
     if (!Array.isArray(replies) || replies.length > heldMax) return [];
     return (replies as readonly unknown[]).filter((reply) => typeof reply === 'string');
   }
+}
+
+function bytesOf(body: Uint8Array | string): Uint8Array {
+  return typeof body === 'string' ? new TextEncoder().encode(body) : body;
 }
 
 /** Without a header it is what it looks like: no map begins with a brace in msgpack. */

@@ -45,6 +45,8 @@ interface Subscriber {
 }
 
 const gatherMs = 50;
+/** So often records are told again what is wanted: they may have been started anew. */
+const wantedAgainMs = 1_000;
 /** So often a subscriber is told that there is nothing: it knows then that it is still heard. */
 const quietMs = 10_000;
 
@@ -95,11 +97,28 @@ function nameOf(field: string, given: unknown): string | undefined {
   throw badField(field, `a string of 1..${String(nameLengthMax)} characters`, given);
 }
 
+/**
+ * In as many messages as it takes; `send` is false where one is too large. An event that is so by
+ * itself is counted as lost.
+ */
+export function sendInParts(news: SubscriptionNews, send: SendNews): void {
+  if (send(news)) return;
+  const { events, lost } = news;
+  if (events.length <= 1) {
+    send({ events: [], lost: lost + events.length });
+    return;
+  }
+  const half = events.length >> 1;
+  sendInParts({ events: events.slice(0, half), lost }, send);
+  sendInParts({ events: events.slice(half), lost: 0 }, send);
+}
+
 export class Subscriptions {
   private readonly options: GatewayOptions;
   private readonly port: Ref<GatewayMessage>;
   private readonly subscribers = new Set<Subscriber>();
   private wants: 'nothing' | 'fleet' | 'fleet-and-selections' = 'nothing';
+  private wantedAtMs = -Infinity;
   private gathering: Cancel | undefined;
 
   constructor(name: string, options: GatewayOptions) {
@@ -152,9 +171,15 @@ export class Subscriptions {
     const all = [...this.subscribers];
     const selections = all.some(({ filter }) => filter.kinds.has('selection'));
     const wants = selections ? 'fleet-and-selections' : all.length > 0 ? 'fleet' : 'nothing';
-    if (records === undefined || wants === this.wants) return;
+    if (records === undefined || (wants === this.wants && !this.isToSayAgain())) return;
     this.wants = wants;
+    this.wantedAtMs = this.options.clock.nowMs();
     host.tell(records, { type: 'records.listen', listener: this.port, wants });
+  }
+
+  private isToSayAgain(): boolean {
+    const { clock } = this.options;
+    return this.wants !== 'nothing' && clock.nowMs() - this.wantedAtMs >= wantedAgainMs;
   }
 
   private take(recorded: RecordedEvent): void {
@@ -178,6 +203,7 @@ export class Subscriptions {
     this.gathering ??= this.options.clock.schedule(gatherMs, () => {
       this.gathering = undefined;
       const nowMs = this.options.clock.nowMs();
+      this.listen();
       for (const subscriber of [...this.subscribers]) this.tell(subscriber, nowMs);
       if (this.subscribers.size > 0) this.gather();
     });

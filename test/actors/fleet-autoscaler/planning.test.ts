@@ -2,7 +2,10 @@
 
 import { expect } from 'chai';
 
-import { fleetAutoscalerSpec } from '../../../actors/fleet-autoscaler/behaviour.ts';
+import {
+  fleetAutoscalerSpec,
+  type FleetConfig,
+} from '../../../actors/fleet-autoscaler/behaviour.ts';
 import type { FleetMessage, PlannerCommand } from '../../../actors/fleet-autoscaler/protocol.ts';
 import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
 import type { FleetPolicyName } from '../../../actors/policy/fleet/index.ts';
@@ -25,7 +28,7 @@ const variants = [
 ];
 
 class PlanningStage extends Recording<unknown, FleetMessage> {
-  constructor(policy: FleetPolicyName = 'ours') {
+  constructor(policy: FleetPolicyName = 'ours', config: Partial<FleetConfig> = {}) {
     super(
       anySpec(
         fleetAutoscalerSpec({
@@ -35,6 +38,7 @@ class PlanningStage extends Recording<unknown, FleetMessage> {
             ...{ workerUnits: 1, workerMemoryBytes: undefined, startTimeoutMs: 30_000 },
             ...{ youngMs: 5_000, backoffMs: 4_000, backoffMaxMs: 60_000 },
             ...{ placeTimeoutMs: 20_000, silentMs: 1_000_000 },
+            ...config,
           },
           ...{ controller, planner },
         }),
@@ -77,6 +81,12 @@ class PlanningStage extends Recording<unknown, FleetMessage> {
   }
 }
 
+const agentReport: FleetMessage = {
+  ...{ type: 'fleet.provisioner-reported', name: 'agent', workers: [] },
+  provisioner: refOf('agent', 1, '/provisioner'),
+  room: [{ kind: 'cuda', units: 4, memoryBytes: 20 }],
+};
+
 describe('planning for the fleet', () => {
   it('asks the controller for a registry that it does not have yet, by its revision', () => {
     const stage = new PlanningStage();
@@ -104,6 +114,29 @@ describe('planning for the fleet', () => {
     expect(stage.asked).to.have.length(2);
     stage.solves().reports(60).advance(5_000);
     expect(stage.asked).to.have.length(3);
+  });
+
+  it('takes a rise of next to no work for none', () => {
+    const stage = new PlanningStage();
+    stage.knows().reports(0.5).advance(1_000).solves();
+    stage.reports(3).advance(1_000).reports(4).advance(1_000);
+    expect(stage.asked).to.have.length(1);
+  });
+
+  it('counts on machines of a kind that it has none of as it knows them', () => {
+    const cuda = { kind: 'cuda', units: 2, memoryBytes: 7, costUsdPerUnitHour: 1 } as const;
+    const limits = { cpu: { min: 0, max: 3 }, cuda: { min: 0, max: 1 } };
+    const shapeOf = (stage: PlanningStage): unknown => {
+      const [buy] = stage.knows().reports(10).advance(1_000).asked.at(-1)!.problems;
+      const { units, memoryBytes, usdPerHour } = buy!.machines.find(({ kind }) => kind === 'cuda')!;
+      return { units, memoryBytes, usdPerHour };
+    };
+    const known = new PlanningStage('ours', { limits, newWorkers: { cuda } });
+    known.send(agentReport);
+    expect(shapeOf(known)).to.deep.equal({ units: 2, memoryBytes: 7, usdPerHour: 2 });
+    const told = new PlanningStage('ours', { limits, workerUnits: 3 });
+    told.send(agentReport);
+    expect(shapeOf(told)).to.include({ units: 3, memoryBytes: 3 * 5 });
   });
 
   it('lets nothing go before two plans agree', () => {

@@ -10,6 +10,7 @@ import { createSystemClock } from '../../../nodes/adapters/system-clock.ts';
 import { gatewayConfigSchema } from '../../../nodes/gateways/config.ts';
 import {
   parseSubscription,
+  sendInParts,
   type SendNews,
   type SubscriptionNews,
   Subscriptions,
@@ -96,6 +97,26 @@ describe('the subscriptions of a gateway', () => {
     expect(lostOf(fast.news)).to.equal(0);
     expect(eventsOf(slow.news)).to.have.length(10);
     expect(lostOf(slow.news)).to.equal(6);
+  });
+
+  it('say again what they want, for records that were started anew', async () => {
+    subscribe({}, reader().send);
+    await until(() => wants.length >= 2);
+    expect(wants.slice(0, 2)).to.deep.equal(['fleet', 'fleet']);
+  });
+
+  it('go in parts where they are too many for a message, and lose what is too large', () => {
+    const events = ['a', 'large', 'b', 'c', 'd'].map((worker, at) => {
+      const event = { kind: 'worker', worker, change: 'joined' } as const;
+      return { seq: at, at: '', atMs: 0, event };
+    });
+    const { news, send } = reader();
+    sendInParts({ events, lost: 3 }, (part) => {
+      const isLarge = part.events.some(({ seq }) => seq === 1);
+      return part.events.length <= 2 && !isLarge && send(part);
+    });
+    expect(eventsOf(news).map(({ seq }) => seq)).to.deep.equal([0, 2, 3, 4]);
+    expect(lostOf(news)).to.equal(4);
   });
 
   it('tell what was asked for: by kind, by worker, selections of the tenant alone', async () => {

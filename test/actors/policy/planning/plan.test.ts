@@ -103,6 +103,31 @@ describe('the joint plan', () => {
     expect(plan.unservedQps).to.be.closeTo(1_000 - 100 * usable, 1e-6);
   });
 
+  it('buys machines for their memory where that is what is short', () => {
+    const classes = Array.from({ length: 10 }, (_, at) => ({
+      ...{ key: `k${String(at)}`, rateQps: 1 },
+      options: [option(`v${String(at)}`, { memoryBytes: gibibyte })],
+    }));
+    const asked = problem(classes, machines({ memoryBytes: 4 * gibibyte }));
+    const plan = planGreedily(asked);
+    // Three of them fit into four fifths of four.
+    expect(plan.machines).to.deep.equal({ cpu: 4 });
+    expect(plan.unservedQps).to.be.closeTo(0, 1e-6);
+    const cramped = planGreedily(problem(classes, machines({ memoryBytes: 4 * gibibyte, max: 2 })));
+    expect(cramped.unservedQps).to.be.closeTo(4, 1e-6);
+    expect(faultOf(asked, { ...plan, machines: { cpu: 2 } })).to.equal('cpu lacks memory');
+  });
+
+  it('gives a variant the memory of as many instances as its work needs', () => {
+    const only = option('only', { unitQps: 50, memoryBytes: 2 * gibibyte });
+    const asked = problem(
+      [{ key: 'k', rateQps: 140, options: [only] }],
+      machines({ units: 8, memoryBytes: 8 * gibibyte, max: 1 }),
+    );
+    // Three instances of 70 % of a unit each.
+    expect(planGreedily(asked).unservedQps).to.be.closeTo(140 - 3.2 * 0.7 * 50, 1e-6);
+  });
+
   it('trades between classes where one gains more than the other loses', () => {
     const steep = [option('a1', { accuracy: 90, unitQps: 25 }), option('a0', { accuracy: 50 })];
     const flat = [option('b1', { accuracy: 76, unitQps: 25 }), option('b0', { accuracy: 75 })];
@@ -135,15 +160,24 @@ describe('the joint plan', () => {
       ),
       cpus: fc.nat(5),
       gpus: fc.nat(2),
+      memoryEighths: fc.integer({ min: 1, max: 32 }),
     })
-    .map(({ classes, cpus, gpus }) =>
+    .map(({ classes, cpus, gpus, memoryEighths }) =>
       problem(
         classes.map(({ rateQps, options }, k) => ({
           ...{ key: `k${k}`, rateQps },
           options: options.map((parts, o) => option(`v${k}-${o}`, parts)),
         })),
-        machines({ now: cpus, min: 0, max: 6 }),
-        machines({ kind: 'cuda', units: 1, usdPerHour: 1, now: gpus, min: 0, max: 3 }),
+        machines({ now: cpus, min: 0, max: 6, memoryBytes: (memoryEighths * gibibyte) / 8 }),
+        machines({
+          kind: 'cuda',
+          memoryBytes: gibibyte,
+          units: 1,
+          usdPerHour: 1,
+          now: gpus,
+          min: 0,
+          max: 3,
+        }),
       ),
     );
 
