@@ -55,7 +55,7 @@ export function dispatcherSpec(
       'dispatcher.worker-reported',
       'dispatcher.registry-changed',
     ],
-    refuse: refuseQuery,
+    refuse: refuseMessage,
     onStop: (dispatching, ctx) => {
       for (const entry of [...dispatching.table.all()]) {
         const error = queryError('unavailable', 'the gateway is shutting down');
@@ -117,14 +117,25 @@ const refusals = {
   'actor-failed': queryError('internal', 'the dispatcher failed on this query; its log says why'),
 } as const satisfies Readonly<Record<RefusalReason, QueryError>>;
 
-function refuseQuery(message: DispatcherMessage, reason: RefusalReason): Refusal | undefined {
-  if (message.type !== 'dispatcher.submit-query') return undefined;
-  const error = refusals[reason];
-  return refusal(message.replyTo, {
-    type: 'gateway.query-answered',
-    queryId: message.queryId,
-    answer: refusedAnswer(message.queryId, error),
-  });
+function refuseMessage(message: DispatcherMessage, reason: RefusalReason): Refusal | undefined {
+  const outcome = refusals[reason];
+  switch (message.type) {
+    case 'dispatcher.submit-query': {
+      const { queryId, replyTo } = message;
+      const answer = refusedAnswer(queryId, outcome);
+      return refusal(replyTo, { type: 'gateway.query-answered', queryId, answer });
+    }
+    case 'dispatcher.explain-query': {
+      const { requestId, replyTo } = message;
+      return refusal(replyTo, { type: 'gateway.query-explained', requestId, outcome });
+    }
+    case 'dispatcher.quote-query': {
+      const { requestId, replyTo } = message;
+      return refusal(replyTo, { type: 'gateway.query-quoted', requestId, outcome });
+    }
+    default:
+      return undefined;
+  }
 }
 
 type RegistryChanged = Extract<DispatcherMessage, { type: 'dispatcher.registry-changed' }>;

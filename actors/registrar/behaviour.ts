@@ -43,8 +43,13 @@ export function registrarSpec(options: RegistrarOptions): ActorSpec<Registering,
   };
 }
 
+/** The controller answers with all families that it holds. */
+function attachTo({ controller }: RegistrarOptions, ctx: Context): void {
+  ctx.tell(controller, { type: 'controller.attach-registrar', registrar: ctx.self });
+}
+
 function startRegistrar(options: RegistrarOptions, outside: Outside, ctx: Context): Registering {
-  ctx.tell(options.controller, { type: 'controller.attach-registrar', registrar: ctx.self });
+  attachTo(options, ctx);
   for (const [id, request] of outside.askers) {
     refuse(request, queryError('internal', 'the registrar was restarted; register again'), ctx);
     endSteps(options, id, request, ctx);
@@ -156,6 +161,8 @@ function endStoring(registering: Registering, message: FamilyEvent, ctx: Context
     message.type === 'registrar.family-stored'
       ? undefined
       : queryError('unavailable', `the family was not recorded: ${message.message}`);
+  // It may be stored yet, and serves by what the controller holds: so do its files' lives.
+  if (error !== undefined) attachTo(registering.options, ctx);
   const removed = registering.removing.get(message.requestId);
   if (removed === undefined) endRecording(registering, message.requestId, error, ctx);
   else endRemoving(registering, message.requestId, removed, error, ctx);

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 
-import { DispatcherStage, type RequestParts } from '../../support/dispatcher-stage.ts';
+import { DispatcherStage, gatewayRef, type RequestParts } from '../../support/dispatcher-stage.ts';
 import { pairs, variantOf } from '../../support/variants.ts';
 
 function ready(config = {}): DispatcherStage {
@@ -86,6 +86,16 @@ describe('a dispatcher refuses', () => {
       const refusal = stage.spec.refuse?.(submit as never, reason as keyof typeof reasons);
       expect(refusal?.message).to.deep.include({ type: 'gateway.query-answered', queryId: 'q1' });
       expect(refusal?.message).to.have.nested.property('answer.error.code', code);
+    }
+  });
+
+  it('what is asked besides in words of its own too', () => {
+    const { spec } = ready();
+    for (const what of ['explain', 'quote']) {
+      const asked = { type: `dispatcher.${what}-query`, requestId: 'r1', replyTo: gatewayRef };
+      const refusal = spec.refuse?.(asked as never, 'mailbox-full');
+      expect(refusal?.message).to.deep.include({ requestId: 'r1' });
+      expect(refusal?.message).to.have.nested.property('outcome.code', 'overloaded');
     }
   });
 

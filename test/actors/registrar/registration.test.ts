@@ -218,7 +218,11 @@ describe('a registration', () => {
 
   it('fails when the store does not answer, and is told of when the registrar restarts', () => {
     const stage = new Stage().register().first();
-    stage.advance(registrarLimits.storeMs);
+    stage.forget().advance(registrarLimits.storeMs);
+    // What the controller holds of it serves, and its files are not to be collected.
+    expect(stage.toldTo(controller).map(({ type }) => type)).to.deep.equal([
+      'controller.attach-registrar',
+    ]);
     expect(stage.answer).to.have.nested.property('error.code', 'unavailable');
     stage.register('b').restart();
     expect(stage.answer).to.have.nested.property('error.code', 'internal');
