@@ -16,7 +16,12 @@ import {
   measureThroughput,
   mediumModel,
 } from './serving.ts';
-import { measureScenario, measureSimHost, type SimulatedLoad } from './simulation.ts';
+import {
+  measureAtLength,
+  measureScenario,
+  measureSimHost,
+  type SimulatedLoad,
+} from './simulation.ts';
 
 export interface Figure {
   readonly name: string;
@@ -109,6 +114,29 @@ export const measurements: readonly Measurement[] = [
           load,
         ),
         growthFigure(small, load),
+      ];
+    },
+  },
+  {
+    name: 'simulation at length',
+    run: () => {
+      const length = measureAtLength();
+      const { dayS, largeS, residentGb } = length;
+      return [
+        figureOf(
+          'a simulated day at 60 q/s over 20 workers (from two hours)',
+          seconds(1_000 * dayS),
+          '< 60 s',
+          dayS < 60,
+          { dayS },
+        ),
+        figureOf(
+          '1,000 workers, 10,000 variants, 10,000 q/s for 10 minutes (from 80 s)',
+          `${seconds(1_000 * largeS)}, ${residentGb.toFixed(2)} GB`,
+          '< 300 s, < 4 GB',
+          largeS < 300 && residentGb < 4,
+          { largeS, residentGb },
+        ),
       ];
     },
   },

@@ -3,7 +3,7 @@
  * gateway to engine and back, and how the latter goes with workers and variants.
  */
 
-import { cpuUsage } from 'node:process';
+import { cpuUsage, resourceUsage } from 'node:process';
 
 import { policies } from '../actors/policy/policies.ts';
 import { stopPolicy } from '../runtime/supervision.ts';
@@ -102,4 +102,38 @@ function scenarioOf({ workers, variants, rateQps, durationS }: SimulatedLoad): S
     ...defaultPolicy,
     ...{ loadFactor: 1, network: 'direct', hopMs: 0.2, spread: 0, interference: 0 },
   };
+}
+
+export interface SimulatedAtLength {
+  /** A day of 60 queries/s over 20 workers, 24 times the second of two hours. */
+  readonly dayS: number;
+  /** Ten minutes of 1,000 workers with 10,000 variants at 10,000 queries/s. */
+  readonly largeS: number;
+  readonly residentGb: number;
+}
+
+/**
+ * What would take minutes, from a part of it and the cost of its start. By the clock: it is what
+ * whoever waits for it sees.
+ */
+export function measureAtLength(): SimulatedAtLength {
+  const hour = { workers: 20, variants: 20, rateQps: 60, durationS: 3_600 };
+  const fleet = { workers: 1_000, variants: 10_000, rateQps: 10_000 };
+  const shortS = 20;
+  const longS = 80;
+  const oneS = clockSeconds(() => measureScenario(hour));
+  const twoS = clockSeconds(() => measureScenario({ ...hour, durationS: 2 * hour.durationS }));
+  const startS = clockSeconds(() => measureScenario({ ...fleet, durationS: shortS }));
+  const moreS = clockSeconds(() => measureScenario({ ...fleet, durationS: longS })) - startS;
+  return {
+    dayS: 24 * (twoS - oneS),
+    largeS: startS + (moreS * (600 - shortS)) / (longS - shortS),
+    residentGb: resourceUsage().maxRSS / 2 ** 20,
+  };
+}
+
+function clockSeconds(run: () => void): number {
+  const startedMs = performance.now();
+  run();
+  return (performance.now() - startedMs) / 1_000;
 }
