@@ -11,7 +11,7 @@ import { type QueryError, queryError } from '../../actors/domain/outcome.ts';
 import type { Principal } from '../../actors/domain/principal.ts';
 import type { UploadEvent, WriteChunk } from '../../actors/registrar/uploads-port.ts';
 import type { ActorHost, Ref } from '../../runtime/actor.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { Cancel, Clock } from '../../runtime/clock.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { RegistrarSettings } from './config.ts';
@@ -47,6 +47,7 @@ export class Uploads {
   private readonly options: UploadsOptions;
   private readonly uploads = new Map<string, Upload>();
   private made = 0;
+  private forgetting: Cancel | undefined;
 
   /** Clears the folder: what was on its way when the last process ended comes again. */
   constructor(options: UploadsOptions) {
@@ -75,6 +76,7 @@ export class Uploads {
   }
 
   close(): void {
+    this.forgetting?.();
     this.options.host.closePort(this.port);
     rmSync(this.options.folder, { recursive: true, force: true });
   }
@@ -127,7 +129,6 @@ export class Uploads {
       if (known.tenant === principal.tenant) return known;
       return bad('upload', `"${uploadId}" is somebody else's; choose another id`);
     }
-    this.forgetIdle();
     const { settings, clock, folder } = this.options;
     if (this.uploads.size >= settings.uploadsMax) {
       const message = `${settings.uploadsMax} uploads wait already (registrar.uploadsMax)`;
@@ -142,6 +143,7 @@ export class Uploads {
       touchedMs: clock.nowMs(),
     };
     this.uploads.set(uploadId, upload);
+    this.forgetLater();
     return upload;
   }
 
@@ -164,12 +166,25 @@ export class Uploads {
       : undefined;
   }
 
+  /** While there are any: what nobody has touched for long is removed. */
+  private forgetLater(): void {
+    const { clock, settings } = this.options;
+    this.forgetting ??= clock.schedule(settings.uploadIdleMs, () => {
+      this.forgetting = undefined;
+      this.forgetIdle();
+      if (this.uploads.size > 0) this.forgetLater();
+    });
+  }
+
   private forgetIdle(): void {
     const before = this.options.clock.nowMs() - this.options.settings.uploadIdleMs;
-    for (const [uploadId, { touchedMs, folder }] of this.uploads) {
-      if (touchedMs >= before) continue;
+    for (const [uploadId, upload] of this.uploads) {
+      if (upload.touchedMs > before) continue;
       this.uploads.delete(uploadId);
-      rmSync(folder, { recursive: true, force: true });
+      // A chunk that is being written would make the folder again.
+      void upload.writing.then(() => {
+        rmSync(upload.folder, { recursive: true, force: true });
+      });
     }
   }
 }
