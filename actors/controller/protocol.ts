@@ -55,6 +55,21 @@ export const defaultConfirmMs = 1_000;
  * be what was lost.
  */
 export const defaultForgottenMs = 3 * defaultConfirmMs;
+const forgottenMaxMs = 60_000;
+
+/**
+ * Twice as long after each time that nothing came of it, and not for all readers at once: each is
+ * sent the whole registry. `draw` is in [0, 1).
+ */
+export function forgottenAfterMs(
+  forgottenMs: number | undefined,
+  silences: number,
+  draw: number,
+): number {
+  return (
+    Math.min(forgottenMaxMs, (forgottenMs ?? defaultForgottenMs) * 2 ** silences) * (1 + 0.5 * draw)
+  );
+}
 
 export type ControllerMessage =
   | JoinNode

@@ -18,7 +18,7 @@ import type {
 import { refOf, refusal } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
-import { defaultForgottenMs } from '../controller/protocol.ts';
+import { forgottenAfterMs } from '../controller/protocol.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
 import type { Dispatching, DispatcherOptions } from './dispatching.ts';
@@ -65,17 +65,17 @@ export function dispatcherSpec(
   };
 }
 
-function attachTo(options: DispatcherOptions, ctx: Context): void {
-  attachWhenForgotten(options, ctx);
+function attachTo(options: DispatcherOptions, ctx: Context, silences = 0): void {
+  attachWhenForgotten(options, ctx, silences);
   // Before the node joined there is no epoch to be known under; joining attaches it then.
   if (options.epoch() === 0) return;
   ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
 }
 
-/** From now on; each time it is told something it waits as long again. */
-function attachWhenForgotten({ config }: DispatcherOptions, ctx: Context): void {
-  const { forgottenMs = defaultForgottenMs } = config;
-  ctx.after(forgottenMs, 'attach', { type: 'dispatcher.attach-due' });
+/** Unless it is told something before: then it waits as long again. */
+function attachWhenForgotten({ config }: DispatcherOptions, ctx: Context, silences = 0): void {
+  const waitMs = forgottenAfterMs(config.forgottenMs, silences, ctx.random());
+  ctx.after(waitMs, 'attach', { type: 'dispatcher.attach-due', silences: silences + 1 });
 }
 
 /** After a restart everything is asked for anew: the registry and workers, and the queries. */
@@ -205,7 +205,7 @@ function dispatcherBehaviour(
       ctx.tell(message.replyTo, loadOf(dispatching));
       return dispatching;
     case 'dispatcher.attach-due':
-      attachTo(dispatching.options, ctx);
+      attachTo(dispatching.options, ctx, message.silences);
       return dispatching;
     case 'dispatcher.bus-changed':
       changeBus(dispatching, message.connected, ctx);

@@ -4,7 +4,7 @@
  */
 
 import type { Ref } from '../../runtime/actor.ts';
-import type { InstanceId, InstanceState } from '../domain/instance.ts';
+import { type InstanceId, type InstanceState, isJudged } from '../domain/instance.ts';
 import { latencyTable } from '../domain/profile.ts';
 import { createInputChecker, type InputChecker, taskSignatureOf } from '../domain/signature.ts';
 import {
@@ -197,7 +197,8 @@ export class FleetIndex {
     for (const { shared, slowdown, reportedBacklogMs, report: seen } of worker.instances.values()) {
       if (shared === undefined) continue;
       shared.owedMs += slowdown * reportedBacklogMs;
-      shared.lateMs += slowdown * (seen.lateMs ?? 0);
+      // What still loads, or leaves, keeps nothing busy with them.
+      if (isJudged(seen.state)) shared.lateMs += slowdown * (seen.lateMs ?? 0);
     }
     return { worker, isNew };
   }

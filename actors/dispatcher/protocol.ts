@@ -145,8 +145,8 @@ export type DispatcherMessage =
     }
   | { readonly type: 'dispatcher.report-load'; readonly replyTo: Ref<LoadReported> }
   | { readonly type: 'dispatcher.bus-changed'; readonly connected: boolean }
-  /** The controller has been silent for long. */
-  | { readonly type: 'dispatcher.attach-due' }
+  /** The controller has been silent for long, so often one after the other. */
+  | { readonly type: 'dispatcher.attach-due'; readonly silences: number }
   /** The bus has been away for longer than queries wait for it. */
   | { readonly type: 'dispatcher.bus-outage-lasts' }
   /** There has been no worker for longer than queries wait for one. */

@@ -17,7 +17,6 @@ import {
   machinesOf,
   type OptionsOf,
   planClassesOf,
-  pooledShare,
   type Running,
 } from '../policy/planning/demand.ts';
 import type { Forecast } from '../policy/planning/forecast.ts';
@@ -174,8 +173,7 @@ function problemOf(
   });
   const usable = new Set(machines.map(({ kind }) => kind));
   const leadMs = rules.everyMs + (isBuying ? planning.startMs : 0);
-  const pooled = isBuying ? pooledShare(planning.expectations) : 1;
-  const qpsOf = (forecast: Forecast): number => pooled * rules.qpsOf(forecast, leadMs);
+  const qpsOf = (forecast: Forecast): number => rules.qpsOf(forecast, leadMs);
   return {
     classes: planClassesOf(planning.expectations, usable, optionsOf, qpsOf),
     machines,
@@ -183,19 +181,20 @@ function problemOf(
   };
 }
 
-/** What one more of a kind would have, where there is none to judge by. */
+/** What one more of a kind would have: known, as it is configured, or as others of it have. */
 function newWorkerOf({ options, planning, provisioners }: Fleet, kind: HardwareKind): Hardware {
   const { newWorkers, workerUnits, workerMemoryBytes } = options.config;
-  const known = newWorkers?.[kind] ?? planning.seen.get(kind);
+  const known = newWorkers?.[kind];
   if (known !== undefined) return known;
+  const seen = planning.seen.get(kind);
   const rooms = [...provisioners.values()].flatMap(({ report }) => report.room);
-  const room = rooms.find((each) => each.kind === kind && each.units > 0);
+  const room = rooms.find((each) => each.kind === kind && each.units > 0) ?? seen;
   const bytesEach = room === undefined ? bytesPerUnit : room.memoryBytes / room.units;
   return {
     kind,
     units: workerUnits,
     memoryBytes: workerMemoryBytes ?? workerUnits * bytesEach,
-    costUsdPerUnitHour: unitUsdPerHour[kind],
+    costUsdPerUnitHour: seen?.costUsdPerUnitHour ?? unitUsdPerHour[kind],
   };
 }
 

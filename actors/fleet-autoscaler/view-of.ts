@@ -18,6 +18,7 @@ export function fleetViewOf(fleet: Fleet, nowMs: number): FleetView {
         removable: provisionerOf(fleet, report.workerId) !== undefined,
         ageMs: nowMs - firstMs,
       })),
+    leaving: fleet.removing.size,
     starting: [...fleet.starting.values()],
     unplaced: [...fleet.unplaced.values()].map(({ request }) => ({
       variantId: request.variantId,

@@ -167,13 +167,11 @@ function listen(
 ): void {
   const wantedSelections = (): boolean =>
     [...listeners.values()].some(({ selections }) => selections);
-  const before = wantedSelections();
   const selections = wants === 'fleet-and-selections';
   if (wants === 'nothing') listeners.delete(listener.path);
   else listeners.set(listener.path, { ref: listener, selections });
   const wanted = wantedSelections();
-  // Said again each time: a dispatcher that was started anew has forgotten it.
-  if (!wanted && !before) return;
+  // Said again each time: either may have been started anew, and have forgotten it.
   ctx.tell(options.dispatcher, {
     type: 'dispatcher.tell-selections',
     to: wanted ? ctx.self : undefined,

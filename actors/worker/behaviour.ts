@@ -16,7 +16,7 @@ import type {
 import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
-import { defaultForgottenMs } from '../controller/protocol.ts';
+import { forgottenAfterMs } from '../controller/protocol.ts';
 import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
@@ -187,7 +187,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       if (working.leaving.delete(message.instanceId)) fillRoom(working, ctx);
       return working;
     case 'worker.attach-due':
-      attachTo(working.options, ctx);
+      attachTo(working.options, ctx, message.silences);
       return working;
     case 'worker.reload-due':
       loadWanted(working, ctx);
@@ -240,17 +240,17 @@ function takeDispatchers(
   sendReport(working, ctx);
 }
 
-function attachTo(options: WorkerOptions, ctx: Context): void {
-  attachWhenForgotten(options, ctx);
+function attachTo(options: WorkerOptions, ctx: Context, silences = 0): void {
+  attachWhenForgotten(options, ctx, silences);
   // Before the node joined there is no epoch to be known under; joining attaches it then.
   if (options.epoch() === 0) return;
   ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
 }
 
-/** From now on; each time it is told something it waits as long again. */
-function attachWhenForgotten({ config }: WorkerOptions, ctx: Context): void {
-  const { forgottenMs = defaultForgottenMs } = config;
-  ctx.after(forgottenMs, 'attach', { type: 'worker.attach-due' });
+/** Unless it is told something before: then it waits as long again. */
+function attachWhenForgotten({ config }: WorkerOptions, ctx: Context, silences = 0): void {
+  const waitMs = forgottenAfterMs(config.forgottenMs, silences, ctx.random());
+  ctx.after(waitMs, 'attach', { type: 'worker.attach-due', silences: silences + 1 });
 }
 
 type RegistryChanged = Extract<WorkerMessage, { type: 'worker.registry-changed' }>;

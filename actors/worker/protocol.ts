@@ -148,8 +148,8 @@ export type WorkerMessage =
       readonly terminated: Terminated;
     }
   | { readonly type: 'worker.reload-due' }
-  /** The controller has been silent for long. */
-  | { readonly type: 'worker.attach-due' }
+  /** The controller has been silent for long, so often one after the other. */
+  | { readonly type: 'worker.attach-due'; readonly silences: number }
   | SessionReleased
   | {
       readonly type: 'worker.report-gathered';

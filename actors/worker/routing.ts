@@ -89,12 +89,16 @@ function loadFor(working: Working, query: RunQuery, ctx: Context): Loaded | unde
 
 /** Something has given way: what waited for that is tried again. */
 export function routeHeld(working: Working, ctx: Context): void {
-  for (const { query, sinceMs } of working.lasting.held.splice(0)) {
+  const { held } = working.lasting;
+  const waiting = [...held];
+  for (const { query, sinceMs } of waiting) {
     const { delivery } = query;
     const budgetMs = delivery.budgetMs - (ctx.nowMs - sinceMs);
     // Whoever asked has been told that it is too late.
     if (budgetMs > 0) route(working, { ...query, delivery: { ...delivery, budgetMs } }, ctx);
   }
+  // Only now: if the turn fails, the next life gives them back.
+  held.splice(0, waiting.length);
 }
 
 /** To the dispatchers that own them, without blame. */

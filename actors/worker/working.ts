@@ -146,7 +146,7 @@ export interface Lasting {
   named: number;
   /** What the engine may hold, for whom. */
   readonly sessions: Map<InstanceId, Variant>;
-  /** Queries that wait until something has given way, which its dispatchers do not know. */
+  /** Queries that wait until something has given way: their dispatchers do not learn of an end. */
   readonly held: Held[];
 }
 

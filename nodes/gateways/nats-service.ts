@@ -262,12 +262,13 @@ class RunningNatsService implements NatsService, DeskListener<NatsRequest> {
         return;
       }
       this.registering.delete(reply);
-      stats.done(this.options.clock.nowMs() - startedMs, answer.error?.message);
-      if (answer.error !== undefined) this.send(message, body, encoding, answer.error);
+      let { error } = answer;
+      if (error !== undefined) this.send(message, body, encoding, error);
       else if (!this.sendWithin(message, body, encoding)) {
-        const error = this.tooLarge('what became of it', 'it is done: ask `list` for it');
+        error = this.tooLarge(`what became of \`${op}\`, which is done,`, 'ask for what there is');
         this.send(message, printError(error, clientId, encoding), encoding, error);
       }
+      stats.done(this.options.clock.nowMs() - startedMs, error?.message);
     });
   }
 

@@ -28,7 +28,7 @@ export interface SubscriptionFilter {
 /** What goes out at once: partial answers until the last. */
 export interface SubscriptionNews {
   readonly events: readonly (RecordedEvent & { readonly at: string })[];
-  /** Events that this subscriber was too slow for, since the last news. */
+  /** Events since the last news that the subscriber was too slow for, or no message can hold. */
   readonly lost: number;
 }
 

@@ -39,6 +39,7 @@ export function fleetView(
   return {
     nowMs: 1_000,
     workers,
+    leaving: 0,
     starting: [],
     unplaced: [],
     limits: { cpu: { min: 0, max: 10 } },

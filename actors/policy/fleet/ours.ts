@@ -24,6 +24,8 @@ export type OursState = Readonly<Partial<Record<HardwareKind, Patience>>>;
 
 /** The forecast remembers a minute already: this long more, and a lull has lasted. */
 const releaseAfterMs = 60_000;
+/** Between one release and the next. */
+const settleMs = 5_000;
 /**
  * A load at the edge of what some number of machines carry would have one go and come for ever: who
  * wants back within five minutes what it gave is more patient each time, up to
@@ -73,6 +75,8 @@ export const oursFleet: FleetPolicy<OursState> = {
         next[kind] = { ...before, sinceMs: view.nowMs, most: wanted };
         continue;
       }
+      // What the last one moved must show where it is before the next can move it on.
+      if (view.leaving > 0 || view.nowMs - before.releasedAtMs < settleMs) continue;
       const removal = removalFor(view, kind, most);
       if (removal === undefined) continue;
       decisions.push(removal);

@@ -42,6 +42,8 @@ export interface FleetView {
   readonly nowMs: number;
   /** Those that leave are not among them. */
   readonly workers: readonly FleetWorker[];
+  /** And those are so many. */
+  readonly leaving: number;
   /** Ordered, not up yet. */
   readonly starting: readonly { readonly kind: HardwareKind }[];
   readonly unplaced: readonly Unplaced[];

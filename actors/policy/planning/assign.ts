@@ -8,7 +8,7 @@
 import type { HardwareKind } from '../../domain/hardware.ts';
 import type { VariantId } from '../../domain/variant.ts';
 import type { WorkerId } from '../../domain/worker.ts';
-import { busyMax, type Plan, type PlanOption, type PlanProblem } from './problem.ts';
+import { busyMax, instancesFor, type Plan, type PlanOption, type PlanProblem } from './problem.ts';
 
 export interface AssignWorker {
   readonly id: WorkerId;
@@ -55,7 +55,12 @@ export function assignPlan(
     }));
   const needs = needsOf(problem, plan);
   const holders = holdersOf(bins);
+  const wanted = needs.map(({ count }) => count);
   for (const need of needs) keepThere(holders, need);
+  // One of each before the second of any: no class is to be without.
+  needs.forEach((need, at) => {
+    if (need.count === wanted[at]) placeRest(bins, need, true, need.count - 1);
+  });
   for (const need of needs) placeRest(bins, need, true);
   for (const need of absorbersOf(problem, bins)) {
     keepThere(holders, need);
@@ -81,7 +86,7 @@ function needsOf({ classes }: PlanProblem, plan: Plan): Need[] {
   return [...work.values()]
     .sort((a, b) => b.units - a.units || (a.option.variantId < b.option.variantId ? -1 : 1))
     .map(({ option, units }) => {
-      const count = Math.max(1, Math.ceil(units / busyMax - 1e-6));
+      const count = Math.max(1, instancesFor(units));
       return { option, count, units: units / count };
     });
 }
@@ -125,8 +130,9 @@ function keepThere(holders: Holders, need: Need): void {
   }
 }
 
-function placeRest(bins: readonly Bin[], need: Need, isNeeded: boolean): void {
-  while (need.count > 0) {
+/** Until `left` of them have no place, or there is none. */
+function placeRest(bins: readonly Bin[], need: Need, isNeeded: boolean, left = 0): void {
+  while (need.count > left) {
     let best: Bin | undefined;
     for (const bin of bins) {
       if (!takes(bin, need) && !(isNeeded && takes(bin, { ...need, units: -Infinity }))) continue;

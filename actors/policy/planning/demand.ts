@@ -8,7 +8,7 @@ import type { Hardware, HardwareKind } from '../../domain/hardware.ts';
 import { predictBatchMs, type Profile } from '../../domain/profile.ts';
 import type { Variant, VariantId } from '../../domain/variant.ts';
 import { alikeOf, namedLike } from '../alike.ts';
-import { expectedOf, type Forecast, observeRate } from './forecast.ts';
+import { type Forecast, observeRate } from './forecast.ts';
 import { type Paces, slowdownOf } from './pace.ts';
 import type { PlanClass, PlanMachines, PlanOption } from './problem.ts';
 
@@ -212,25 +212,6 @@ export function planClassesOf(
     if (options.length > 0) classes.push({ key, rateQps, options });
   }
   return classes;
-}
-
-/** How far classes are taken to be independent: a burst may be one of all of them. */
-const independence = 0.5;
-
-/**
- * Of what classes may ask, each by itself, how much they ask together: not all have their peak at
- * once, so machines are bought for what lies between the sum of their deviations and the deviation
- * of their sum.
- */
-export function pooledShare(expectations: Expectations): number {
-  let totalQps = 0;
-  let aloneQps = 0;
-  for (const { forecast } of Object.values(expectations)) {
-    totalQps += forecast.smoothQps;
-    aloneQps += expectedOf(forecast.smoothQps);
-  }
-  const pooled = aloneQps > 0 ? expectedOf(totalQps) / aloneQps : 1;
-  return 1 - independence * (1 - pooled);
 }
 
 /** A kind as the average of the machines that there are; `fallback` where there is none yet. */

@@ -49,10 +49,5 @@ export function observeRate(
 export function expectedQps({ smoothQps, slowQps, peaks }: Forecast, leadMs = 0): number {
   const riseQpsPerMs = Math.max(0, smoothQps - slowQps) / (slowMs - smoothMs);
   const thenQps = leadMs > 0 ? smoothQps + riseQpsPerMs * (smoothMs + leadMs) : smoothQps;
-  return Math.max(expectedOf(thenQps), ...peaks.map(({ rateQps }) => rateQps));
-}
-
-/** Three deviations of Poisson arrivals above their mean. */
-export function expectedOf(meanQps: number): number {
-  return meanQps + 3 * Math.sqrt(meanQps);
+  return Math.max(thenQps + 3 * Math.sqrt(thenQps), ...peaks.map(({ rateQps }) => rateQps));
 }

@@ -9,12 +9,13 @@ import type { HardwareKind } from '../../domain/hardware.ts';
 import type { VariantId } from '../../domain/variant.ts';
 import {
   busyMax,
-  bytesFor,
+  instancesFor,
   type Plan,
   type PlanMachines,
   type PlanOption,
   type PlanProblem,
   type PlanShare,
+  roomOf,
   usableUnits,
   valueOf,
   worthUsd,
@@ -24,6 +25,8 @@ import {
 const least = 1e-6;
 /** Queries a second that are left unserved by rounding alone. */
 const nothing = 1e-3;
+/** Units that are what rounding leaves of none. */
+const nothingOfUnits = 1e-9;
 const upgradesPerClass = 40;
 /** Swaps look at pairs: beyond so many shares they would take too long. */
 const swapSharesMax = 40;
@@ -34,8 +37,9 @@ interface Mix {
   readonly rates: number[][];
   /** Units left by kind. */
   readonly left: Map<HardwareKind, number>;
-  /** Memory left by kind. */
+  /** Memory left by kind, and what one machine has. */
   readonly bytes: Map<HardwareKind, number>;
+  readonly bytesEach: ReadonlyMap<HardwareKind, number>;
   /** Units that each variant keeps busy. */
   readonly work: Map<VariantId, number>;
 }
@@ -139,14 +143,12 @@ function planWith(problem: PlanProblem, counts: readonly number[], refined: bool
       usableUnits(units * (counts[at] ?? 0), rules.staffing),
     ]),
   );
+  const bytesEach = new Map(machines.map((each) => [each.kind, roomOf(each, rules)]));
   const bytes = new Map(
-    machines.map(({ kind, memoryBytes }, at) => [
-      kind,
-      memoryBytes * (counts[at] ?? 0) * rules.memoryShare,
-    ]),
+    machines.map(({ kind }, at) => [kind, (bytesEach.get(kind) ?? 0) * (counts[at] ?? 0)]),
   );
   const rates = classes.map(({ options }) => options.map(() => 0));
-  const mix: Mix = { rates, left, bytes, work: new Map() };
+  const mix: Mix = { rates, left, bytes, bytesEach, work: new Map() };
   serveAll(problem, mix);
   if (refined) refine(problem, mix);
   const shares: PlanShare[] = mix.rates.flatMap((rates, classAt) =>
@@ -158,12 +160,16 @@ function planWith(problem: PlanProblem, counts: readonly number[], refined: bool
 
 function refine(problem: PlanProblem, mix: Mix): void {
   const { classes } = problem;
-  for (let at = 0; at < upgradesPerClass * classes.length; at += 1)
-    if (!upgrade(problem, mix)) break;
+  upgradeAll(problem, mix);
   for (let at = 0; at < classes.length; at += 1) {
     if (!swap(problem, mix)) break;
-    while (upgrade(problem, mix));
+    upgradeAll(problem, mix);
   }
+}
+
+function upgradeAll(problem: PlanProblem, mix: Mix): void {
+  for (let left = upgradesPerClass * problem.classes.length; left > 0; left -= 1)
+    if (!upgrade(problem, mix)) return;
 }
 
 /** Those that one kind alone serves, then the most work; each by what takes least of its kind. */
@@ -186,14 +192,14 @@ function serveAll({ classes }: PlanProblem, mix: Mix): void {
       let bestShare = Infinity;
       for (const [at, option] of options.entries()) {
         const there = left.get(option.kind) ?? 0;
-        if (there <= least || roomFor(mix, undefined, option) <= least) continue;
+        if (there <= least || roomFor(mix, option) <= least) continue;
         const share = open / option.unitQps / there;
         if (share >= bestShare) continue;
         [bestAt, bestShare] = [at, share];
       }
       const option = options[bestAt];
       if (option === undefined) break;
-      const taken = Math.min(open, roomFor(mix, undefined, option));
+      const taken = Math.min(open, roomFor(mix, option));
       move(rates[classAt] ?? [], mix, undefined, { at: bestAt, option }, taken);
       open -= taken;
     }
@@ -217,29 +223,45 @@ function add(rates: number[], mix: Mix, { at, option }: At, rateQps: number): vo
   const units = rateQps / unitQps;
   left.set(kind, (left.get(kind) ?? 0) - units);
   const before = work.get(variantId) ?? 0;
-  // What rounding leaves of it is nothing, and holds no memory.
-  const after = before + units > least ? before + units : 0;
+  const after = before + units > nothingOfUnits ? before + units : 0;
   work.set(variantId, after);
-  const taken = bytesFor(option, after) - bytesFor(option, before);
-  bytes.set(kind, (bytes.get(kind) ?? 0) - taken);
+  const more = instancesFor(after) - instancesFor(before);
+  bytes.set(kind, (bytes.get(kind) ?? 0) - more * option.memoryBytes);
 }
 
-/** Queries a second moved from one to the other, or new ones: how many there is room for. */
-function roomFor(mix: Mix, from: PlanOption | undefined, to: PlanOption): number {
-  const gives = from?.kind === to.kind ? 1 / from.unitQps : 0;
+/** Queries a second by one more way: how many there is room for. */
+function roomFor(mix: Mix, to: PlanOption): number {
+  return Math.min((mix.left.get(to.kind) ?? 0) * to.unitQps, roomInMemory(mix, to, 0));
+}
+
+/** Of `hereQps` by one way, how many may go another instead. */
+function roomToMove(mix: Mix, from: PlanOption, to: PlanOption, hereQps: number): number {
+  const gives = from.kind === to.kind ? 1 / from.unitQps : 0;
   const needs = 1 / to.unitQps - gives;
-  const room = needs <= 0 ? Infinity : (mix.left.get(to.kind) ?? 0) / needs;
-  return Math.min(room, roomInMemory(mix, to));
+  const inUnits = needs <= 0 ? Infinity : (mix.left.get(to.kind) ?? 0) / needs;
+  const most = Math.min(hereQps, inUnits);
+  const freed = from.kind === to.kind ? bytesFreed(mix, from, hereQps) : 0;
+  // All of it or nothing frees memory: what is left needs its instances.
+  if (most >= hereQps && roomInMemory(mix, to, freed) >= hereQps) return hereQps;
+  return Math.min(most, roomInMemory(mix, to, 0));
 }
 
-/** What the variant's instances, and those that there is memory for, can serve. */
-function roomInMemory({ bytes, work }: Mix, to: PlanOption): number {
-  const { kind, variantId, unitQps, memoryBytes } = to;
+/** Memory that a variant gives back when so many queries a second leave it. */
+function bytesFreed({ work }: Mix, { variantId, unitQps, memoryBytes }: PlanOption, qps: number) {
   const busy = work.get(variantId) ?? 0;
-  const there = busy > 0 ? Math.max(1, busy / busyMax) : 0;
-  const more = Math.max(0, bytes.get(kind) ?? 0) / Math.max(1, memoryBytes);
-  if (there + more < 1) return 0;
-  return Math.max(0, ((there + more) * busyMax - busy) * unitQps);
+  const left = busy - qps / unitQps;
+  const after = left > nothingOfUnits ? instancesFor(left) : 0;
+  return (instancesFor(busy) - after) * memoryBytes;
+}
+
+/** What the variant's instances, and those that there is memory for, can serve besides. */
+function roomInMemory({ bytes, bytesEach, work }: Mix, to: PlanOption, freed: number): number {
+  const { kind, variantId, unitQps, memoryBytes } = to;
+  if (memoryBytes > (bytesEach.get(kind) ?? 0)) return 0;
+  const busy = work.get(variantId) ?? 0;
+  const free = (bytes.get(kind) ?? 0) + freed;
+  const more = Math.max(0, Math.floor(free / Math.max(1, memoryBytes) + 1e-9));
+  return Math.max(0, ((instancesFor(busy) + more) * busyMax - busy) * unitQps);
 }
 
 /** Carries out the move of most worth for the units that it takes; false when none gains. */
@@ -259,7 +281,7 @@ function upgrade({ classes, rules }: PlanProblem, mix: Mix): boolean {
         const gives = from.kind === to.kind ? 1 / from.unitQps : 0;
         const ratio = gain / Math.max(1e-9, 1 / to.unitQps - gives);
         if (ratio <= bestRatio) continue;
-        const rateQps = Math.min(here, roomFor(mix, from, to));
+        const rateQps = roomToMove(mix, from, to, here);
         if (rateQps <= least) continue;
         best = {
           classAt,
@@ -304,24 +326,21 @@ function swap({ classes, rules }: PlanProblem, mix: Mix): boolean {
           if (next.kind !== from.kind || needs <= 0) continue;
           const gain = (worthUsd(next, rules) - worthUsd(old, rules)) / needs;
           if (gain <= loss * (1 + 1e-6) + 1e-12) continue;
-          const given = Math.min(giver.rateQps, roomFor(mix, from, to));
-          const taken = Math.min(taker.rateQps, (given * frees) / needs, roomInMemory(mix, next));
+          const given = roomToMove(mix, from, to, giver.rateQps);
+          const taken = Math.min(taker.rateQps, (given * frees) / needs);
           const gives = (taken * needs) / frees;
           if (taken <= least || gives <= least) continue;
-          move(
-            rates[giver.classAt] ?? [],
-            mix,
-            { at: giver.at, option: from },
-            { at: toAt, option: to },
-            gives,
-          );
-          move(
-            rates[taker.classAt] ?? [],
-            mix,
-            { at: taker.at, option: old },
-            { at: newAt, option: next },
-            taken,
-          );
+          const givingRates = rates[giver.classAt] ?? [];
+          const there = { at: giver.at, option: from };
+          const instead = { at: toAt, option: to };
+          move(givingRates, mix, there, instead, gives);
+          // Only now it shows what memory is left for the other.
+          if (roomToMove(mix, old, next, taken) < taken * (1 - 1e-9)) {
+            move(givingRates, mix, instead, there, gives);
+            continue;
+          }
+          const [takingAt, takes] = [taker.at, { at: newAt, option: next }];
+          move(rates[taker.classAt] ?? [], mix, { at: takingAt, option: old }, takes, taken);
           return true;
         }
       }

@@ -6,7 +6,7 @@
  *     max  Σ worth·z − Σ loss·r − Σ price·m
  *     z over a class's options + r = its rate         (what is not served is lost)
  *     Σ z / unitQps <= usable units of the kind       (work fits)
- *     Σ z / unitQps · memory <= memory of the kind    (what is busy has its memory)
+ *     Σ z / unitQps / busiest · memory <= memory of the kind   (what is busy has its memory)
  *     min <= m <= max, whole
  *
  * Square-root staffing is not linear in the machines: it is taken at the count of the plan that the
@@ -15,6 +15,7 @@
 
 import type { HardwareKind } from '../../domain/hardware.ts';
 import {
+  busyMax,
   type Plan,
   type PlanMachines,
   type PlanProblem,
@@ -44,7 +45,7 @@ export function milpOf(problem: PlanProblem, near: Plan): string {
       served.push(z);
       worth.push(term(worthUsd(option, rules) * scale, z));
       push(work, option.kind, term(1 / option.unitQps, z));
-      push(memory, option.kind, term(option.memoryBytes / 2 ** 30 / option.unitQps, z));
+      push(memory, option.kind, term(option.memoryBytes / 2 ** 30 / busyMax / option.unitQps, z));
     }
     demand.push(` d${String(k)}: ${served.join(' + ')} = ${number(rateQps)}`);
   }

@@ -98,9 +98,14 @@ export function usableUnits(units: number, staffing: number): number {
 /** An instance serves one batch at a time: busier than this its queue costs too much time. */
 export const busyMax = 0.7;
 
-/** Of all instances that so much work of a variant needs, bytes: of one at the least. */
-export function bytesFor({ memoryBytes }: PlanOption, units: number): number {
-  return units > 0 ? memoryBytes * Math.max(1, units / busyMax) : 0;
+/** So many instances does that much work of a variant need, in units kept busy. */
+export function instancesFor(units: number): number {
+  return units > 0 ? Math.max(1, Math.ceil(units / busyMax - 1e-6)) : 0;
+}
+
+/** What a plan may fill of one machine, bytes. */
+export function roomOf({ memoryBytes }: PlanMachines, { memoryShare }: PlanRules): number {
+  return memoryBytes * memoryShare;
 }
 
 /** What a query a second by this option is worth an hour, the wear of loading it taken off. */
@@ -151,20 +156,25 @@ export function faultOf(problem: PlanProblem, plan: Plan): string | undefined {
     byVariant.set(option.variantId, { option, units: before + units });
   }
   const bytes = new Map<HardwareKind, number>();
+  const largest = new Map<HardwareKind, number>();
   for (const { option, units } of byVariant.values()) {
-    bytes.set(option.kind, (bytes.get(option.kind) ?? 0) + bytesFor(option, units));
+    const { kind, memoryBytes } = option;
+    bytes.set(kind, (bytes.get(kind) ?? 0) + memoryBytes * instancesFor(units));
+    largest.set(kind, Math.max(memoryBytes, largest.get(kind) ?? 0));
   }
   for (const [at, { key, rateQps }] of classes.entries()) {
     if ((served[at] ?? 0) > rateQps * (1 + tolerance) + tolerance) return `${key} is oversupplied`;
   }
-  for (const { kind, units, memoryBytes, min, max } of machines) {
+  for (const machine of machines) {
+    const { kind, units, min, max } = machine;
     const count = plan.machines[kind] ?? 0;
     if (!Number.isInteger(count)) return `${String(count)} machines of ${kind}`;
     if (count < min || count > max) return `${String(count)} machines of ${kind} are not allowed`;
     const usable = usableUnits(units * count, rules.staffing);
     if ((work.get(kind) ?? 0) > usable * (1 + tolerance) + tolerance) return `${kind} is overfull`;
-    const room = memoryBytes * rules.memoryShare * count;
-    if ((bytes.get(kind) ?? 0) > room * (1 + tolerance)) return `${kind} lacks memory`;
+    const room = roomOf(machine, rules) * (1 + tolerance);
+    const isTooLarge = (largest.get(kind) ?? 0) > room;
+    if (isTooLarge || (bytes.get(kind) ?? 0) > room * count) return `${kind} lacks memory`;
     work.delete(kind);
   }
   return work.size > 0 ? 'it uses hardware that there is none of' : undefined;

@@ -14,6 +14,7 @@
 
 import type { Random } from '../../../runtime/random.ts';
 import {
+  batchMs,
   completionMs,
   firstInstance,
   isAvoided,
@@ -47,13 +48,17 @@ import type {
 const preloadBelow = 0.8;
 
 /**
- * With one that answers in time, though busy or with little to spare, so many more are looked at
- * for a better, and of the rest ever fewer: twice as many are passed over each time. To end there
- * would leave a policy that prefers slow variants without fast ones.
+ * With one that answers in time, though busy, so many more are looked at for an idle one: of a
+ * thousand loaded ones not all.
  */
-const looksOnMax = 32;
-/** Of a thousand each has its like beside it: a coarser look finds as good a one. */
-const looksOnMaxOfMany = 2;
+const looksOnMax = 8;
+/**
+ * Where it has too little to spare as well, more, and of the rest ever fewer: twice as many are
+ * passed over each time. To end there would leave a policy that prefers slow variants without fast
+ * ones. Of very many each has its like beside it: a coarser look finds as good a one.
+ */
+const looksForSlackMax = 32;
+const looksForSlackMaxOfMany = 2;
 const many = 256;
 
 interface Warm {
@@ -94,6 +99,11 @@ export interface FitOrder {
   readonly slackShare?: number;
   /** Late or not, nothing is loaded for a query that something loaded can serve. */
   readonly loadsForWant?: boolean;
+  /**
+   * Slack is given to late work on the same units first, and nothing is loaded meanwhile where what
+   * is loaded lacks time, not speed.
+   */
+  readonly yields?: boolean;
 }
 
 export const cheapestFirst: FitOrder = {
@@ -117,7 +127,7 @@ export function selectFirstFit(
   let qualified = false;
   let lookedOn = 0;
   let skipped = 1;
-  const looksMax = view.variants.length > many ? looksOnMaxOfMany : looksOnMax;
+  const looksMax = looksMaxOf(view, order);
   const slackMs = query.sloLeftMs * (order.slackShare ?? 1);
   for (let step = 0; step < view.variants.length; step += 1) {
     const variant = variantAt(view, order, step);
@@ -131,25 +141,40 @@ export function selectFirstFit(
     }
     const ms = completionMs(view, variant, instance, query.batch);
     // What has slack to give gives it to the late first.
-    const spentMs = order.slackShare === undefined ? ms : ms + lateMs(instance);
+    const spentMs = order.yields === true ? ms + lateMs(instance) : ms;
     if (spentMs <= slackMs && usability(instance) === 2 && !isAvoided(instance, query)) {
       const better = cold !== undefined && order.worthLoading(cold, variant) ? cold : undefined;
       const reason = `the ${order.preferred} loaded variant that meets the SLO`;
       return placedWarm(view, query, { variant, instance, ms }, reason, better);
     }
-    if (fastEnough(view, variant, query)) {
-      able = true;
-      if (instance.state === 'loading') coming = true;
-    }
+    if (instance.state === 'loading' && fastEnough(view, variant, query)) coming = true;
+    able ||= isAble(view, variant, instance, query);
     if (soonest === undefined || ms < soonest.ms) soonest = { variant, instance, ms };
     if (soonest.ms > query.sloLeftMs) continue;
     lookedOn += 1;
     if (lookedOn <= looksMax) continue;
+    if (order.slackShare === undefined) break;
     step += skipped;
     skipped *= 2;
   }
   if (!qualified) return nothingQualifies(view, query);
   return closest(view, query, order, { cold, coming, able, soonest });
+}
+
+function looksMaxOf({ variants }: FleetView, { slackShare }: FitOrder): number {
+  if (slackShare === undefined) return looksOnMax;
+  return variants.length > many ? looksForSlackMaxOfMany : looksForSlackMax;
+}
+
+/** At the pace that it shows, with nothing ahead of the query. */
+function isAble(
+  view: FleetView,
+  variant: VariantView,
+  instance: InstanceView,
+  query: QueryView,
+): boolean {
+  const ms = instance.slowdown * batchMs(variant, query.batch) + view.hopMs;
+  return ms <= query.sloLeftMs && !isAvoided(instance, query);
 }
 
 function variantAt(view: FleetView, order: FitOrder, step: number): VariantView | undefined {
@@ -160,7 +185,7 @@ function variantAt(view: FleetView, order: FitOrder, step: number): VariantView 
 function closest(view: FleetView, query: QueryView, order: FitOrder, passed: Passed): Selection {
   const { coming, able, soonest } = passed;
   // A load takes time from those that lack it: whoever plans decides whether it is worth that.
-  const cold = order.loadsForWant === true && able ? undefined : passed.cold;
+  const cold = order.yields === true && able ? undefined : passed.cold;
   const warmMs = soonest?.ms ?? Infinity;
   const inTime = soonest !== undefined && warmMs <= query.sloLeftMs;
   const isWarmEnough = inTime || (order.loadsForWant === true && soonest !== undefined);

@@ -16,6 +16,7 @@ const order: FitOrder = {
   // Predictions are off by what other dispatchers send and by cores that instances share.
   slackShare: 0.4,
   loadsForWant: true,
+  yields: true,
 };
 
 export function selectAsOurs(view: FleetView, query: QueryView, random: Random): Selection {

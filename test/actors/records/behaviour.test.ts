@@ -131,14 +131,15 @@ describe('the records of a gateway node', () => {
 
   it('ask for selections only while somebody wants them, and keep none', () => {
     const stage = new RecordsStage().listens('fleet').selects();
-    expect(stage.toldTo(dispatcher)).to.deep.equal([]);
     expect(stage.news).to.deep.equal([]);
     stage.listens('fleet-and-selections').selects();
     expect(stage.news).to.deep.equal(['selection q1']);
     // Said again: the dispatcher may have been started anew.
     stage.listens('fleet-and-selections').listens('nothing');
     const asked = stage.toldTo(dispatcher).map((message) => message as { to?: unknown });
-    expect(asked.map(({ to }) => to)).to.deep.equal([...[stage.self, stage.self, undefined]]);
+    expect(asked.map(({ to }) => to)).to.deep.equal([
+      ...[undefined, stage.self, stage.self, undefined],
+    ]);
   });
 
   it('relay what is decided beside the controller, and only that, to their peers', () => {

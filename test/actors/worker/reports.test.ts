@@ -76,10 +76,16 @@ describe('the reports of a worker', () => {
     for (let at = 0; at < 5; at += 1) stage.advance(1_000).send(told);
     stage.advance(defaultForgottenMs - 1);
     expect(attachments()).to.equal(before);
-    stage.advance(1);
+    stage.advance(1 + defaultForgottenMs / 2);
     expect(attachments()).to.equal(before + 1);
-    stage.advance(defaultForgottenMs);
-    expect(attachments()).to.equal(before + 2);
+    // Each time it waits twice as long, and never for ever.
+    stage.advance(60_000);
+    expect(attachments()).to.be.within(before + 4, before + 5);
+    stage.advance(90_000);
+    expect(attachments()).to.be.within(before + 5, before + 7);
+    // Heard again, it is as watchful as before.
+    stage.send(told).advance(1.5 * defaultForgottenMs);
+    expect(attachments()).to.be.within(before + 6, before + 8);
   });
 
   it('do not go to a dispatcher that left', () => {

@@ -74,7 +74,7 @@ describe('the fleet-autoscaler of ours', () => {
   it('gives back after a minute what no plan wanted, one after the other, least used first', () => {
     expect(history(wanting(1), 190)).to.deep.equal([
       [60, 'remove'],
-      [62, 'remove'],
+      [66, 'remove'],
     ]);
     const [, state] = oursFleet.decide(wanting(1), oursFleet.initial);
     const [gone] = actionsOf({ ...wanting(1), nowMs: 61_000 }, state);

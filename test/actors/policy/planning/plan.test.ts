@@ -125,7 +125,48 @@ describe('the joint plan', () => {
       machines({ units: 8, memoryBytes: 8 * gibibyte, max: 1 }),
     );
     // Three instances of 70 % of a unit each.
-    expect(planGreedily(asked).unservedQps).to.be.closeTo(140 - 3.2 * 0.7 * 50, 1e-6);
+    expect(planGreedily(asked).unservedQps).to.be.closeTo(140 - 3 * 0.7 * 50, 1e-6);
+  });
+
+  it('plans nothing that no machine can hold', () => {
+    const huge = option('huge', { memoryBytes: 10 * gibibyte });
+    const plan = planGreedily(problem([{ key: 'k', rateQps: 10, options: [huge] }]));
+    expect(plan.unservedQps).to.equal(10);
+    expect(plan.machines).to.deep.equal({ cpu: 1 });
+  });
+
+  it('gives a better variant the memory of the one that it replaces', () => {
+    const least = option('least', { accuracy: 60, memoryBytes: 4 * gibibyte });
+    const good = option('good', { accuracy: 90, memoryBytes: 4 * gibibyte });
+    const rates = ratesOf(
+      problem(
+        [{ key: 'k', rateQps: 10, options: [good, least] }],
+        machines({ memoryBytes: 8 * gibibyte, max: 1 }),
+      ),
+    );
+    expect(rates).to.deep.equal({ good: 10 });
+  });
+
+  it('trades no memory away twice', () => {
+    const classes: PlanClass[] = [
+      {
+        ...{ key: 'a', rateQps: 10 },
+        options: [
+          option('t', { accuracy: 60, unitQps: 100, memoryBytes: gibibyte / 2 }),
+          option('f', { accuracy: 70, unitQps: 20, memoryBytes: gibibyte / 10 }),
+        ],
+      },
+      {
+        ...{ key: 'b', rateQps: 50 },
+        options: [
+          option('o', { accuracy: 60, unitQps: 100, memoryBytes: gibibyte / 10 }),
+          option('n', { accuracy: 70, unitQps: 50, memoryBytes: gibibyte }),
+        ],
+      },
+    ];
+    const tight = machines({ units: 1.6, memoryBytes: 1.875 * gibibyte, max: 1 });
+    const asked = problem(classes, tight);
+    expect(faultOf(asked, planGreedily(asked))).to.equal(undefined);
   });
 
   it('trades between classes where one gains more than the other loses', () => {
@@ -143,18 +184,20 @@ describe('the joint plan', () => {
 
   const anyProblem = fc
     .record({
+      variants: fc.array(
+        fc.record({
+          accuracy: fc.integer({ min: 50, max: 95 }),
+          unitQps: fc.integer({ min: 1, max: 200 }),
+          kind: fc.constantFrom('cpu' as const, 'cuda' as const),
+          memoryBytes: fc.constantFrom(gibibyte / 8, gibibyte / 2, gibibyte, 3 * gibibyte),
+          loaded: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 8 },
+      ),
       classes: fc.array(
         fc.record({
           rateQps: fc.integer({ min: 1, max: 500 }),
-          options: fc.array(
-            fc.record({
-              accuracy: fc.integer({ min: 50, max: 95 }),
-              unitQps: fc.integer({ min: 1, max: 200 }),
-              kind: fc.constantFrom('cpu' as const, 'cuda' as const),
-              loaded: fc.boolean(),
-            }),
-            { minLength: 1, maxLength: 5 },
-          ),
+          choices: fc.uniqueArray(fc.nat(7), { minLength: 1, maxLength: 5 }),
         }),
         { maxLength: 5 },
       ),
@@ -162,11 +205,14 @@ describe('the joint plan', () => {
       gpus: fc.nat(2),
       memoryEighths: fc.integer({ min: 1, max: 32 }),
     })
-    .map(({ classes, cpus, gpus, memoryEighths }) =>
+    .map(({ variants, classes, cpus, gpus, memoryEighths }) =>
       problem(
-        classes.map(({ rateQps, options }, k) => ({
+        // Classes share variants, as they share tasks.
+        classes.map(({ rateQps, choices }, k) => ({
           ...{ key: `k${k}`, rateQps },
-          options: options.map((parts, o) => option(`v${k}-${o}`, parts)),
+          options: [...new Set(choices.map((choice) => choice % variants.length))].map((v) =>
+            option(`v${v}`, variants[v]),
+          ),
         })),
         machines({ now: cpus, min: 0, max: 6, memoryBytes: (memoryEighths * gibibyte) / 8 }),
         machines({
@@ -199,9 +245,12 @@ describe('the joint plan', () => {
           memoryBytes: (eighths * gibibyte) / 4,
         }));
         const assignment = assignPlan(asked, planGreedily(asked), workers);
+        const all = asked.classes.flatMap(({ options }) => options);
+        const bytesOf = (id: string): number =>
+          all.find(({ variantId }) => variantId === id)?.memoryBytes ?? 0;
         for (const counts of Object.values(assignment)) {
-          const held = Object.values(counts).reduce((sum, count) => sum + count, 0);
-          expect((held * gibibyte) / 8).to.be.at.most((eighths * gibibyte) / 4);
+          const held = Object.entries(counts).reduce((sum, [id, n]) => sum + n * bytesOf(id), 0);
+          expect(held).to.be.at.most((eighths * gibibyte) / 4);
         }
       }),
     );
