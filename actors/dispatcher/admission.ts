@@ -4,7 +4,7 @@ import { isOffline } from '../domain/offline-job.ts';
 import { type QueryError, queryError } from '../domain/outcome.ts';
 import { checkInputs } from '../domain/signature.ts';
 import type { InFlight } from './in-flight.ts';
-import type { Dispatching } from './dispatching.ts';
+import type { DispatcherConfig, Dispatching } from './dispatching.ts';
 import type { SubmitQuery } from './protocol.ts';
 import { resolveSelector } from './resolve.ts';
 
@@ -40,11 +40,8 @@ export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
     const message = `there is no output "${wrongOutput}"; known: ${known}`;
     return { error: queryError('bad_input', message, { output: wrongOutput }) };
   }
-  if (checked.batch > config.batchMax) {
-    const { batchMax } = config;
-    const message = `a batch of ${String(checked.batch)} is over the limit of ${String(batchMax)}`;
-    return { error: queryError('too_large', message, { batchMax: config.batchMax }) };
-  }
+  const tooLarge = tooLargeBatch(checked.batch, config);
+  if (tooLarge !== undefined) return { error: tooLarge };
   // As in the answer's timing, what it waited in the mailbox counts.
   const sloDueMs = query.receivedMs + (request.slo.latencyMs ?? Infinity);
   const timeoutAtMs = query.receivedMs + request.timeoutMs;
@@ -64,6 +61,16 @@ export function admit(dispatching: Dispatching, query: SubmitQuery): Admission {
       avoid: undefined,
     },
   };
+}
+
+/** A client's own batch, as `quote` judges it too. */
+export function tooLargeBatch(
+  batch: number,
+  { batchMax }: Pick<DispatcherConfig, 'batchMax'>,
+): QueryError | undefined {
+  if (batch <= batchMax) return undefined;
+  const message = `a batch of ${String(batch)} is over the limit of ${String(batchMax)}`;
+  return queryError('too_large', message, { batchMax });
 }
 
 /** Offline queries run in batches of their own: in another's they would make it wait for them. */

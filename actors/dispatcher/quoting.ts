@@ -5,6 +5,7 @@ import type { Quote } from '../domain/explanation.ts';
 import type { QueryError } from '../domain/outcome.ts';
 import { type QueryView, selectionPolicies } from '../policy/selection/index.ts';
 import { Judgements } from '../policy/selection/judge.ts';
+import { tooLargeBatch } from './admission.ts';
 import type { Dispatching } from './dispatching.ts';
 import { viewOf } from './placing.ts';
 import type { DispatcherMessage, QuoteQuery } from './protocol.ts';
@@ -24,6 +25,8 @@ function quoteOf(
   ctx: Context,
 ): Quote | QueryError {
   const { index, options, foresight } = dispatching;
+  const tooLarge = tooLargeBatch(batch, options.config);
+  if (tooLarge !== undefined) return tooLarge;
   const { selector, slo, onMiss, timeoutMs } = asked;
   const resolved = resolveSelector(index, selector);
   if (!resolved.ok) return resolved.error;

@@ -142,9 +142,17 @@ function tick(fleet: Fleet, ctx: Context): void {
   finishRemovals(fleet, ctx);
   const [decisions, scaler] = fleet.scaler(fleetViewOf(fleet, ctx.nowMs));
   fleet.scaler = scaler;
-  for (const decision of decisions) carryOut(fleet, decision, ctx);
+  for (const decision of decisions) {
+    if (decision.action.do === 'remove' && isLast(fleet)) continue;
+    carryOut(fleet, decision, ctx);
+  }
   ctx.metrics.gauge('infaas_fleet_workers', fleet.workers.size);
   ctx.metrics.gauge('infaas_fleet_workers_starting', fleet.starting.size);
+}
+
+/** Without a worker queries are refused, and nobody sees what is asked. */
+function isLast({ workers, removing }: Fleet): boolean {
+  return workers.size - removing.size <= 1;
 }
 
 function dropSilent(fleet: Fleet, nowMs: number): void {

@@ -145,7 +145,9 @@ class OwnedServer implements NatsServer {
       this.child.once('exit', (code, signal) => {
         if (!this.stopping) {
           this.failure = new Error(`it ended with ${String(signal ?? code)}`);
-          log.error('nats-server ended by itself', { pid: this.pid, code, signal });
+          log.error('nats-server ended by itself and does not come back: start infaas anew', {
+            ...{ pid: this.pid, code, signal },
+          });
         }
         resolve();
       });

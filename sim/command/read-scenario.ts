@@ -9,6 +9,7 @@ import { dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 
+import { nearestName } from '../../actors/domain/nearest-name.ts';
 import type { Variant } from '../../actors/domain/variant.ts';
 import { defaultPolicy, policies, type PolicyName } from '../../actors/policy/policies.ts';
 import { ConfigInvalid, messageOf } from '../../runtime/errors.ts';
@@ -25,6 +26,7 @@ import type {
 import type { Shape } from '../workloads/shape.ts';
 import {
   forPolicySchema,
+  scenarioKeys,
   type ownVariant,
   scenarioSchema,
   type shape,
@@ -48,8 +50,24 @@ export function readScenario(file: string, instead: Instead = {}): Scenario {
     throw new ConfigInvalid(`cannot read ${file}: ${messageOf(error)}`, file, error);
   }
   const parsed = scenarioSchema.safeParse(changed(written, instead));
-  if (!parsed.success) throw new ConfigInvalid(`${file}: ${z.prettifyError(parsed.error)}`, file);
+  if (!parsed.success) {
+    const what = `${file}: ${z.prettifyError(parsed.error)}${meantBy(parsed.error)}`;
+    throw new ConfigInvalid(what, file);
+  }
   return scenarioOf(parsed.data, file, instead);
+}
+
+/** For each key that there is not, the one that was most likely meant. */
+function meantBy({ issues }: z.ZodError): string {
+  const guesses: string[] = [];
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    for (const key of issue.keys) {
+      const nearest = nearestName(key, scenarioKeys);
+      if (nearest !== undefined) guesses.push(`\n  "${key}": did you mean "${nearest}"?`);
+    }
+  }
+  return guesses.join('');
 }
 
 /** What is for the chosen policy alone stands above the rest, and what is asked for above all. */
@@ -73,6 +91,7 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
     throw new ConfigInvalid(`${file}: it has no variants; give profiles or variants`, file);
   }
   const architectures = new Set(variants.map(({ architecture }) => architecture));
+  checkNames(written, file, variants);
   return {
     ...written,
     seed: seed ?? written.seed,
@@ -92,12 +111,44 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
   };
 }
 
+/** What would else be taken for another, or never happen. */
+function checkNames(written: Written, file: string, variants: readonly Variant[]): void {
+  const { fleet, preload, incidents, durationS } = written;
+  const fail = (what: string): never => {
+    throw new ConfigInvalid(`${file}, ${what}`, file);
+  };
+  const group = twice(fleet.map((each) => each.name));
+  if (group !== undefined) fail(`fleet: two groups are called "${group}"`);
+  const id = twice(variants.map((each) => each.id));
+  if (id !== undefined) fail(`variants: two have the id "${id}"`);
+  const unknown = Object.keys(preload).find((each) => variants.every((one) => one.id !== each));
+  if (unknown !== undefined) fail(`preload: there is no variant "${unknown}"`);
+  const late = incidents.find(({ atS }) => atS >= durationS);
+  if (late !== undefined) {
+    const { atS } = late;
+    fail(`incidents: one at ${String(atS)} s would come after the end (durationS)`);
+  }
+  for (const { id: one, hardware: kind, profile } of variants) {
+    const rooms = fleet.filter((each) => each.hardware === kind).map((each) => each.memory);
+    if (rooms.length === 0 || profile.memoryBytes <= Math.max(...rooms)) continue;
+    fail(`variants: "${one}" is larger than the memory of any ${kind} machine`);
+  }
+}
+
+function twice(names: readonly string[]): string | undefined {
+  return names.find((each, at) => names.indexOf(each) < at);
+}
+
 function groupOf(
   { memory: memoryBytes, ...group }: Written['fleet'][number],
   file: string,
   modelled: Modelled,
 ): MachineGroup {
   const { name: called, count, min = count, max = Math.max(1, count) } = group;
+  if (group.max !== undefined && min > max) {
+    const what = `min, ${String(min)}, is more than max, ${String(max)}`;
+    throw new ConfigInvalid(`${file}, fleet, ${called}: ${what}`, file);
+  }
   if (min > count || count > max) {
     const what = `${String(count)} machines is not between ${String(min)} and ${String(max)}`;
     throw new ConfigInvalid(`${file}, fleet, ${called}: ${what}`, file);

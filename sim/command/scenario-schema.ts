@@ -14,19 +14,31 @@ import { modelledNames } from '../profiles/modelled.ts';
 
 const qps = z.number().min(0).max(1_000_000);
 const seconds = z.number().positive().max(31_536_000);
-const share = z.number().min(0).max(10);
+/** How far a time is from its profile: none is below nothing. */
+const spread = z.number().min(0).max(1);
+const interference = z.number().min(0).max(10);
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, ".", "-" and "_"');
 
-const memoryUnits: Readonly<Record<string, number>> = { MiB: 2 ** 20, GiB: 2 ** 30 };
+const memoryUnits: Readonly<Record<string, number>> = {
+  ...{ MiB: 2 ** 20, GiB: 2 ** 30, MB: 1e6, GB: 1e9 },
+};
 
-/** `4GiB` or `512MiB`. */
-const memory = z.string().transform((text, ctx) => {
-  const match = /^(\d+(?:\.\d+)?)\s*(MiB|GiB)$/.exec(text);
+/** `4GiB` or `512MiB`, as `infaas worker --memory` takes it. */
+const memory = z.union([z.string(), z.number()]).transform((given, ctx) => {
+  const match = /^(\d+(?:\.\d+)?)\s*(MiB|GiB|MB|GB)$/.exec(String(given));
   const unit = memoryUnits[match?.[2] ?? ''];
   if (match !== null && unit !== undefined) return Math.round(Number(match[1]) * unit);
-  ctx.addIssue({ code: 'custom', message: `"${text}" is no size; write 512MiB or 4GiB` });
+  ctx.addIssue({ code: 'custom', message: `"${given}" is no size; write 512MiB or 4GiB` });
   return z.NEVER;
 });
+
+const accuracy = z
+  .number()
+  .min(0)
+  .max(100)
+  .refine((percent) => percent === 0 || percent >= 1, {
+    error: 'accuracies are percent: write 90 for 0.90',
+  });
 
 export const shape = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('constant'), qps }),
@@ -64,13 +76,15 @@ const stream = z.strictObject({
   architectures: z.array(name).min(1).optional(),
   zipf: z.number().min(0).max(5).default(1),
   latencyMs: z.number().positive().optional(),
-  accuracyMin: z.number().min(0).max(100).optional(),
+  accuracyMin: accuracy.optional(),
   onMiss: z.enum(['best-effort', 'reject']).default('best-effort'),
   timeoutMs: z.number().positive().max(600_000).default(30_000),
   tenant: name.default('default'),
 });
 
-const hardware = z.enum(['cpu', 'cuda', 'webgpu', 'inferentia']);
+const hardware = z.enum(['cpu', 'cuda', 'webgpu', 'inferentia'], {
+  error: 'expected cpu, cuda (any GPU), webgpu or inferentia',
+});
 
 const machines = z.strictObject({
   name,
@@ -91,11 +105,15 @@ export const ownVariant = z.strictObject({
   task: name,
   dataset: name.default('simulated'),
   hardware: hardware.default('cpu'),
-  accuracy: z.number().min(0).max(100),
+  accuracy,
   loadMs: z.number().min(0),
   memory,
   /** Milliseconds of a batch by its size; the largest is the limit. */
-  latencyMs: z.record(z.string().regex(/^[1-9]\d*$/), z.number().positive()),
+  latencyMs: z
+    .record(z.string().regex(/^[1-9]\d*$/), z.number().positive())
+    .refine((latencyMs) => Object.hasOwn(latencyMs, '1'), {
+      error: 'say what a batch of 1 takes, and of others as far as you know: { 1: 8, 8: 50 }',
+    }),
 });
 
 const incident = z
@@ -143,9 +161,7 @@ export const scenarioSchema = z.strictObject({
   forPolicy: forPolicySchema.default({}),
   incidents: z.array(incident).default([]),
   /** Offline work beside the load, without end: queries of a task, answered where there is room. */
-  offline: z
-    .strictObject({ task: name, accuracyMin: z.number().min(0).max(100).optional() })
-    .optional(),
+  offline: z.strictObject({ task: name, accuracyMin: accuracy.optional() }).optional(),
   /** Of the built-in and the scenario's own variants, these alone. */
   variantsOnly: z.array(z.string()).min(1).optional(),
   /** Every rate is multiplied by it. */
@@ -159,9 +175,16 @@ export const scenarioSchema = z.strictObject({
   batching: z.enum(Object.keys(batchPolicies) as [keyof typeof batchPolicies]).optional(),
   scaling: z.enum(Object.keys(scalingPolicies) as [keyof typeof scalingPolicies]).optional(),
   fleetPolicy: z.enum(Object.keys(fleetPolicies) as [keyof typeof fleetPolicies]).optional(),
-  spread: share.default(0.05),
+  spread: spread.default(0.05),
   noise: z.array(z.number().positive()).min(2).max(1_001).optional(),
-  interference: share.default(0),
+  interference: interference.default(0),
 });
+
+/** All keys that there are anywhere in a scenario. */
+export const scenarioKeys: readonly string[] = [
+  ...[scenarioSchema, machines, stream, ownVariant].flatMap((schema) => Object.keys(schema.shape)),
+  ...shape.options.flatMap((option) => Object.keys(option.shape)),
+  ...['crash', 'kill', 'cut', 'backAfterS', 'forS', 'variation'],
+];
 
 export type Written = z.infer<typeof scenarioSchema>;

@@ -67,11 +67,18 @@ function textOf(report: ScenarioReport, tookS: number): string {
       'latency',
       `p50 ${report.latencyMs.p50.toFixed(1)} ms, p99 ${report.latencyMs.p99.toFixed(1)} ms`,
     ],
-    ['accuracy', `${report.accuracyMean.toFixed(2)} % on average`],
+    ['accuracy', report.served > 0 ? `${report.accuracyMean.toFixed(2)} % on average` : 'none'],
     ['batch', `${report.batchMean.toFixed(2)} on average`],
-    ['utilisation', percent(report.utilisation)],
+    ['utilisation', `${percent(report.utilisation)}${withOffline(report)}`],
     ['cost', `${usd(report.machineUsd)} of machines, ${usd(report.occupancyUsd)} of it occupied`],
   ];
+  if (report.offlineQps > 0) {
+    lines.push(['offline', `${report.offlineQps.toFixed(1)} items/s beside the queries`]);
+  }
+  const tenants = Object.entries(report.tenants);
+  for (const [name, { queries, violations }] of tenants.length > 1 ? tenants : []) {
+    lines.push(['tenant', `${name}: ${String(queries)} queries, ${percent(violations)} violated`]);
+  }
   const refused = Object.entries(report.refusals).map(
     ([code, count]) => `${code} ${String(count)}`,
   );
@@ -88,4 +95,8 @@ function textOf(report: ScenarioReport, tookS: number): string {
     `${report.scenario}, ${report.policy}, seed ${String(report.seed)}: ${speed}`,
     ...lines.map(([what, value]) => `  ${what.padEnd(12)} ${value}`),
   ].join('\n');
+}
+
+function withOffline({ offlineQps }: ScenarioReport): string {
+  return offlineQps > 0 ? ', offline work included' : '';
 }

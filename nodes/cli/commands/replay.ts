@@ -17,7 +17,11 @@ export const addReplayCommand: AddCommand = (program, cli) => {
   addJsonOption(command)
     .addHelpText(
       'after',
-      examples('infaas up --zoo --record records', 'infaas replay records', 'infaas replay --json'),
+      examples(
+        'infaas up --zoo --record records',
+        'infaas replay records',
+        'infaas replay records --json',
+      ),
     )
     .action(async (paths: readonly string[], options: { readonly json?: boolean }) => {
       // Loaded only here: no other command needs the simulator.

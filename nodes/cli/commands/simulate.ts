@@ -38,8 +38,8 @@ export const addSimulateCommand: AddCommand = (program, cli) => {
     )
     .addOption(
       new Option(
-        '--set <key=value...>',
-        'keys of the scenario, in place of what it says; values are YAML',
+        '--set <key=value>',
+        'a key of the scenario, in place of what it says; values are YAML; may be repeated',
       ).argParser(parseSetting),
     )
     .option('--list', 'the scenarios that come with infaas')

@@ -191,9 +191,30 @@ noise: [4.6, 5.2]
     expect(beside.violations).to.be.below(0.02);
   });
 
+  it('keeps its last machine, whatever is asked: without one nobody would see what is', () => {
+    const late = plain
+      .replace('durationS: 20', 'durationS: 150')
+      .replace('kind: constant, qps: 30', 'kind: step, fromQps: 0.02, toQps: 30, atS: 130')
+      .replace('count: 2', 'count: 2, min: 0');
+    for (const policy of ['ours', 'infaas-paper'] as const) {
+      const { refusals, seconds } = runScenario(readScenario(written(late), { policy }));
+      expect(refusals, policy).to.deep.equal({});
+      expect(seconds.at(-25)?.workers, policy).to.equal(1);
+    }
+  });
+
   const mistakes: readonly (readonly [string, string, RegExp])[] = [
     ['an unknown key', plain.replace('durationS', 'duratoinS'), /duratoinS/],
-    ['a size without a unit', plain.replace('4GiB', '4'), /size|string/],
+    ['a key nearly right, with the right one', plain.replace('qps:', 'qsp:'), /mean "qps"/],
+    ['a size without a unit', plain.replace('4GiB', '4'), /"4" is no size; write/],
+    ['an accuracy as a fraction', plain.replace('accuracy: 90', 'accuracy: 0.9'), /write 90/],
+    ['a spread below nothing', `${plain}spread: 1.1\n`, /spread/],
+    ['no time of a batch of 1', plain.replace('{ 1: 10, 4: 40 }', '{ 4: 40 }'), /batch of 1/],
+    ['two groups of one name', plain.replace(/fleet: \[(.*)\]/, 'fleet: [$1, $1]'), /groups/],
+    ['one variant twice', plain.replace(/ {2}- (\{ id.*\n.*\})/, '  - $1\n  - $1'), /the id "v"/],
+    ['a preload of nothing', `${plain}preload: { w: 1 }\n`, /preload: there is no variant "w"/],
+    ['what happens too late', `${plain}incidents: [{ atS: 20, kill: cpu-1 }]\n`, /after the end/],
+    ['what fits nowhere', plain.replace('64MiB', '5GiB'), /"v" is larger/],
     ['an unknown shape', plain.replace('constant', 'wavy'), /shape/],
     ['a task nobody serves', plain.replace('task: t, latencyMs: 200', 'task: u'), /task "u"/],
     ['no target at all', plain.replace('task: t, latencyMs: 200', 'zipf: 1'), /task or arch/],
