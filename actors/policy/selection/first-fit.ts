@@ -58,7 +58,7 @@ const looksOnMax = 8;
  * ones. Of very many each has its like beside it: a coarser look finds as good a one.
  */
 const looksForSlackMax = 32;
-const looksForSlackMaxOfMany = 2;
+const looksForSlackMaxOfMany = 1;
 const many = 256;
 
 interface Warm {
