@@ -128,7 +128,7 @@ export function selectFirstFit(
   let lookedOn = 0;
   let skipped = 1;
   const looksMax = looksMaxOf(view, order);
-  const slackMs = query.sloLeftMs * (order.slackShare ?? 1);
+  const slackMs = slackOf(query, order);
   for (let step = 0; step < view.variants.length; step += 1) {
     const variant = variantAt(view, order, step);
     if (variant === undefined || order.isPast(variant, query)) break;
@@ -161,18 +161,25 @@ export function selectFirstFit(
   return closest(view, query, order, { cold, coming, able, soonest });
 }
 
+/** Who asks for no latency has a bound all the same, and is not to wait until it is over. */
+function slackOf({ sloLeftMs, timeoutLeftMs }: QueryView, { slackShare }: FitOrder): number {
+  return slackShare === undefined ? sloLeftMs : slackShare * Math.min(sloLeftMs, timeoutLeftMs);
+}
+
 function looksMaxOf({ variants }: FleetView, { slackShare }: FitOrder): number {
   if (slackShare === undefined) return looksOnMax;
   return variants.length > many ? looksForSlackMaxOfMany : looksForSlackMax;
 }
 
-/** At the pace that it shows, with nothing ahead of the query. */
+/** Of the latency that is asked, at the pace that it shows, with nothing ahead of the query. */
 function isAble(
   view: FleetView,
   variant: VariantView,
   instance: InstanceView,
   query: QueryView,
 ): boolean {
+  // Who asks for none would wait for ever on what is able to: a load may relieve that.
+  if (query.sloLeftMs === Infinity) return false;
   const ms = instance.slowdown * batchMs(variant, query.batch) + view.hopMs;
   return ms <= query.sloLeftMs && !isAvoided(instance, query);
 }

@@ -68,6 +68,12 @@ const cases: readonly (readonly [
     'small on small-1',
   ],
   [
+    'gives accuracy up likewise where no latency is asked, within two fifths of the timeout',
+    [loaded[0]!, { ...large, instances: [{ backlogMs: 9_000 }] }],
+    { timeoutLeftMs: 20_000 },
+    'small on small-1',
+  ],
+  [
     'gives accuracy up as the units owe, whoever owes it',
     crowded(100),
     { latencyMs: 200 },
