@@ -100,7 +100,8 @@ function scenarioOf(written: Written, file: string, { seed, policy: other }: Ins
     load: written.load.map((one, at) => streamOf(one, file, at, architectures, variants)),
     offline: offlineOf(written, file, variants),
     incidents: written.incidents.map((one) => incidentOf(one, written, file)),
-    spread: written.spread * modelled.spread,
+    // No time is below nothing.
+    spread: Math.min(1, written.spread * modelled.spread),
     interference: written.interference * modelled.interference,
     hopMs: modelled.hopMs,
     policy: name,
@@ -128,9 +129,10 @@ function checkNames(written: Written, file: string, variants: readonly Variant[]
     const { atS } = late;
     fail(`incidents: one at ${String(atS)} s would come after the end (durationS)`);
   }
-  for (const { id: one, hardware: kind, profile } of variants) {
+  // Of the built-in ones those that fit are used; who writes one down means it.
+  for (const { id: one, hardware: kind, memory } of written.variants ?? []) {
     const rooms = fleet.filter((each) => each.hardware === kind).map((each) => each.memory);
-    if (rooms.length === 0 || profile.memoryBytes <= Math.max(...rooms)) continue;
+    if (rooms.length === 0 || memory <= Math.max(...rooms)) continue;
     fail(`variants: "${one}" is larger than the memory of any ${kind} machine`);
   }
 }

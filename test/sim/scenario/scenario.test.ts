@@ -180,6 +180,14 @@ noise: [4.6, 5.2]
     expect(scenario.hopMs).to.be.closeTo(0.6, 1e-9);
   });
 
+  it('runs with the widest spread, and with built-in variants that fit nowhere', () => {
+    const set = { profiles: ['vgg16'], spread: 1, modelled: { spread: 2 } };
+    const small = plain.replace('4GiB', '256MiB').replace('durationS: 20', 'durationS: 3');
+    const scenario = readScenario(written(small), { set });
+    expect(scenario.spread).to.equal(1);
+    expect(runScenario(scenario).unanswered).to.equal(0);
+  });
+
   it('gives offline work the room that the load leaves', () => {
     const quiet = plain.replace('qps: 30', 'qps: 5');
     const set = { offline: { task: 't' } };
