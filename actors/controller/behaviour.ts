@@ -11,16 +11,11 @@ import { type EpochRecords, grantEpoch } from '../../runtime/membership.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
 import { isNodeId } from '../../runtime/wire/subjects.ts';
 import type { DispatcherMessage } from '../dispatcher/protocol.ts';
+import { defaultConfirmMs } from '../domain/attachment.ts';
 import { changesBetween, type Family, gatherFamilies } from '../domain/family.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
 import type { WorkerMessage } from '../worker/protocol.ts';
-import {
-  type ControllerMessage,
-  defaultConfirmMs,
-  type JoinNode,
-  type JoinOutcome,
-  type StoreCommand,
-} from './protocol.ts';
+import type { ControllerMessage, JoinNode, JoinOutcome, StoreCommand } from './protocol.ts';
 
 /** Twice what it takes to find out that a node is dead, at the usual pace of beats. */
 const defaultContestMs = 1_500;

@@ -47,30 +47,6 @@ export interface JoinNode {
   readonly replyTo: Ref<JoinOutcome>;
 }
 
-/** How often readers are told what they should know already. */
-export const defaultConfirmMs = 1_000;
-
-/**
- * A reader that was told nothing for so long attaches anew: that it attached, or was asked to, may
- * be what was lost.
- */
-export const defaultForgottenMs = 3 * defaultConfirmMs;
-const forgottenMaxMs = 60_000;
-
-/**
- * Twice as long after each time that nothing came of it, and not for all readers at once: each is
- * sent the whole registry. `draw` is in [0, 1).
- */
-export function forgottenAfterMs(
-  forgottenMs: number | undefined,
-  silences: number,
-  draw: number,
-): number {
-  return (
-    Math.min(forgottenMaxMs, (forgottenMs ?? defaultForgottenMs) * 2 ** silences) * (1 + 0.5 * draw)
-  );
-}
-
 export type ControllerMessage =
   | JoinNode
   | {

@@ -7,19 +7,13 @@
  * goes on serving when the controller is gone.
  */
 
-import type {
-  ActorContext,
-  ActorSpec,
-  Lane,
-  Refusal,
-  RefusalReason,
-  Terminated,
-} from '../../runtime/actor.ts';
-import { refOf, refusal } from '../../runtime/actor.ts';
+import type { ActorContext, ActorSpec, Lane, Terminated } from '../../runtime/actor.ts';
+import { refOf } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy } from '../../runtime/supervision.ts';
-import { forgottenAfterMs } from '../controller/protocol.ts';
-import { type QueryError, queryError } from '../domain/outcome.ts';
+import type { ControllerMessage } from '../controller/protocol.ts';
+import { attach, type Attachment, awaitWord } from '../domain/attachment.ts';
+import { queryError } from '../domain/outcome.ts';
 import type { QueryFinished } from '../worker/protocol.ts';
 import type { Dispatching, DispatcherOptions } from './dispatching.ts';
 import { admit } from './admission.ts';
@@ -35,6 +29,7 @@ import { loadOf, readinessOf } from './outage.ts';
 import { boundOf, place } from './placing.ts';
 import type { DispatcherMessage, ExplainQuery, SubmitQuery } from './protocol.ts';
 import { quote } from './quoting.ts';
+import { refuseMessage } from './refusing.ts';
 
 export type { DispatcherConfig, DispatcherOptions } from './dispatching.ts';
 
@@ -65,22 +60,20 @@ export function dispatcherSpec(
   };
 }
 
-function attachTo(options: DispatcherOptions, ctx: Context, silences = 0): void {
-  attachWhenForgotten(options, ctx, silences);
-  // Before the node joined there is no epoch to be known under; joining attaches it then.
-  if (options.epoch() === 0) return;
-  ctx.tell(options.controller, { type: 'controller.attach-dispatcher', dispatcher: ctx.self });
-}
-
-/** Unless it is told something before: then it waits as long again. */
-function attachWhenForgotten({ config }: DispatcherOptions, ctx: Context, silences = 0): void {
-  const waitMs = forgottenAfterMs(config.forgottenMs, silences, ctx.random());
-  ctx.after(waitMs, 'attach', { type: 'dispatcher.attach-due', silences: silences + 1 });
+function attachmentOf(
+  { controller, epoch, config }: DispatcherOptions,
+  ctx: Context,
+): Attachment<ControllerMessage, DispatcherMessage> {
+  return {
+    ...{ controller, epoch, forgottenMs: config.forgottenMs },
+    message: { type: 'controller.attach-dispatcher', dispatcher: ctx.self },
+    due: (silences) => ({ type: 'dispatcher.attach-due', silences }),
+  };
 }
 
 /** After a restart everything is asked for anew: the registry and workers, and the queries. */
 function startDispatcher(options: DispatcherOptions, ctx: Context): Dispatching {
-  attachTo(options, ctx);
+  attach(attachmentOf(options, ctx), ctx);
   for (const gateway of options.gateways()) ctx.tell(gateway, { type: 'gateway.queries-lost' });
   return {
     options,
@@ -111,33 +104,6 @@ function laneOf({ type }: DispatcherMessage): Lane {
   }
 }
 
-const refusals = {
-  'mailbox-full': queryError('overloaded', 'this gateway takes no more queries now'),
-  'actor-stopped': queryError('unavailable', 'the gateway is shutting down'),
-  'actor-failed': queryError('internal', 'the dispatcher failed on this query; its log says why'),
-} as const satisfies Readonly<Record<RefusalReason, QueryError>>;
-
-function refuseMessage(message: DispatcherMessage, reason: RefusalReason): Refusal | undefined {
-  const outcome = refusals[reason];
-  switch (message.type) {
-    case 'dispatcher.submit-query': {
-      const { queryId, replyTo } = message;
-      const answer = refusedAnswer(queryId, outcome);
-      return refusal(replyTo, { type: 'gateway.query-answered', queryId, answer });
-    }
-    case 'dispatcher.explain-query': {
-      const { requestId, replyTo } = message;
-      return refusal(replyTo, { type: 'gateway.query-explained', requestId, outcome });
-    }
-    case 'dispatcher.quote-query': {
-      const { requestId, replyTo } = message;
-      return refusal(replyTo, { type: 'gateway.query-quoted', requestId, outcome });
-    }
-    default:
-      return undefined;
-  }
-}
-
 type RegistryChanged = Extract<DispatcherMessage, { type: 'dispatcher.registry-changed' }>;
 
 function takeRegistry(
@@ -145,11 +111,12 @@ function takeRegistry(
   { since, revision, variants, removed = [] }: RegistryChanged,
   ctx: Context,
 ): void {
-  attachWhenForgotten(options, ctx);
+  awaitWord(attachmentOf(options, ctx), ctx);
   if (since === revision && revision === index.revision) return;
   if (since === undefined) index.setRegistry(revision, variants);
   // A change from something that never came: whoever attaches is given the whole.
-  else if (!index.changeRegistry(since, revision, variants, removed)) attachTo(options, ctx);
+  else if (!index.changeRegistry(since, revision, variants, removed))
+    attach(attachmentOf(options, ctx), ctx);
 }
 
 function dispatcherBehaviour(
@@ -205,7 +172,7 @@ function dispatcherBehaviour(
       ctx.tell(message.replyTo, loadOf(dispatching));
       return dispatching;
     case 'dispatcher.attach-due':
-      attachTo(dispatching.options, ctx, message.silences);
+      attach(attachmentOf(dispatching.options, ctx), ctx, message.silences);
       return dispatching;
     case 'dispatcher.bus-changed':
       changeBus(dispatching, message.connected, ctx);

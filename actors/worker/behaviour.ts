@@ -16,7 +16,8 @@ import type {
 import { refOf, refusal, sameAddress } from '../../runtime/actor.ts';
 import { assertNever } from '../../runtime/assert.ts';
 import { restartPolicy, type SupervisionPolicy } from '../../runtime/supervision.ts';
-import { forgottenAfterMs } from '../controller/protocol.ts';
+import type { ControllerMessage } from '../controller/protocol.ts';
+import { attach, type Attachment, awaitWord } from '../domain/attachment.ts';
 import { tellDecision } from '../domain/decision.ts';
 import { isJudged, type InstanceId } from '../domain/instance.ts';
 import type { Variant, VariantId } from '../domain/variant.ts';
@@ -105,7 +106,7 @@ function startWorker(options: WorkerOptions, lasting: Lasting, ctx: Context): Wo
     const releasedTo: Ref<SessionReleased> = ctx.self;
     ctx.tell(options.engine, { type: 'engine.unload-variant', instanceId, releasedTo });
   }
-  attachTo(options, ctx);
+  attach(attachmentOf(options, ctx), ctx);
   // Whoever owns them finds a place for them sooner than this life has one.
   giveBackHeld(options, lasting, `worker ${options.id} was started anew`, ctx);
   const monitor = ctx.spawn(
@@ -187,7 +188,7 @@ function workerBehaviour(working: Working, message: WorkerMessage, ctx: Context)
       if (working.leaving.delete(message.instanceId)) fillRoom(working, ctx);
       return working;
     case 'worker.attach-due':
-      attachTo(working.options, ctx, message.silences);
+      attach(attachmentOf(working.options, ctx), ctx, message.silences);
       return working;
     case 'worker.reload-due':
       loadWanted(working, ctx);
@@ -228,8 +229,9 @@ function takeDispatchers(
   ctx: Context,
 ): void {
   // A change of the registry never came: whoever attaches is given the whole.
-  if (revision !== undefined && revision !== working.revision) attachTo(working.options, ctx);
-  else attachWhenForgotten(working.options, ctx);
+  if (revision !== undefined && revision !== working.revision)
+    attach(attachmentOf(working.options, ctx), ctx);
+  else awaitWord(attachmentOf(working.options, ctx), ctx);
   const known = working.dispatchers;
   const isSame = (ref: Address, at: number): boolean => {
     const there = known[at];
@@ -240,17 +242,15 @@ function takeDispatchers(
   sendReport(working, ctx);
 }
 
-function attachTo(options: WorkerOptions, ctx: Context, silences = 0): void {
-  attachWhenForgotten(options, ctx, silences);
-  // Before the node joined there is no epoch to be known under; joining attaches it then.
-  if (options.epoch() === 0) return;
-  ctx.tell(options.controller, { type: 'controller.attach-worker', worker: ctx.self });
-}
-
-/** Unless it is told something before: then it waits as long again. */
-function attachWhenForgotten({ config }: WorkerOptions, ctx: Context, silences = 0): void {
-  const waitMs = forgottenAfterMs(config.forgottenMs, silences, ctx.random());
-  ctx.after(waitMs, 'attach', { type: 'worker.attach-due', silences: silences + 1 });
+function attachmentOf(
+  { controller, epoch, config }: WorkerOptions,
+  ctx: Context,
+): Attachment<ControllerMessage, WorkerMessage> {
+  return {
+    ...{ controller, epoch, forgottenMs: config.forgottenMs },
+    message: { type: 'controller.attach-worker', worker: ctx.self },
+    due: (silences) => ({ type: 'worker.attach-due', silences }),
+  };
 }
 
 type RegistryChanged = Extract<WorkerMessage, { type: 'worker.registry-changed' }>;
@@ -259,7 +259,7 @@ function takeRegistry(working: Working, message: RegistryChanged, ctx: Context):
   const { since, revision, variants, removed = [] } = message;
   if (since !== undefined && since !== working.revision) {
     // A change from something that never came: whoever attaches is given the whole.
-    attachTo(working.options, ctx);
+    attach(attachmentOf(working.options, ctx), ctx);
     return;
   }
   working.revision = revision;

@@ -2,7 +2,8 @@
 
 import { expect } from 'chai';
 
-import { type ControllerMessage, defaultForgottenMs } from '../../../actors/controller/protocol.ts';
+import type { ControllerMessage } from '../../../actors/controller/protocol.ts';
+import { defaultForgottenMs } from '../../../actors/domain/attachment.ts';
 import type { DispatcherMessage } from '../../../actors/dispatcher/protocol.ts';
 import type { InstanceReport, WorkerReport } from '../../../actors/domain/worker.ts';
 import { refOf } from '../../../runtime/actor.ts';
