@@ -10,11 +10,14 @@ import { env } from 'node:process';
 import type { FleetConfig } from '../actors/fleet-autoscaler/behaviour.ts';
 import { oneMachinePolicy } from '../actors/policy/policies.ts';
 import { ConfigInvalid } from '../runtime/errors.ts';
+import type { SupervisionPolicy } from '../runtime/supervision.ts';
 import { createLogger } from './adapters/logger.ts';
-import { findNatsServer, type NatsServer, startNatsServer } from './adapters/nats-server.ts';
+import { keepNatsServer } from './adapters/kept-nats-server.ts';
+import { findNatsServer, type NatsServer } from './adapters/nats-server.ts';
 import { type KeptWorker, keepWorker } from './adapters/kept-worker.ts';
 import type { OnnxEngine } from './adapters/onnx-engine.ts';
 import { type Agent, startAgent } from './adapters/provisioners/agent.ts';
+import { createSystemClock } from './adapters/system-clock.ts';
 import { spawnWorker } from './adapters/worker-process.ts';
 import { controllerNode, findNameFree, fleetRef, openMembership } from './membership.ts';
 import { loadManifest, zooManifests } from './load-manifests.ts';
@@ -62,7 +65,7 @@ export async function startSystem(settings: SystemSettings): Promise<RunningSyst
   const slice = sliceOf(settings, most * config.worker.baseMemoryBytes);
   const coresByWorker = splitCores(settings);
   const logLevel = settings.logLevel ?? defaultLogLevel;
-  const bus = await chooseBus(settings, logLevel);
+  const bus = await chooseBus(settings, config, logLevel);
   return openOrClose(async (opened) => {
     if (bus.server !== undefined) opened.push(() => bus.server?.stop() ?? Promise.resolve());
     const node = await createNode({
@@ -128,12 +131,11 @@ function keepWorkers(
 ): readonly KeptWorker[] {
   const { clock, log, config, remoting } = node;
   const { memory, configFile, recordTo, logLevel = defaultLogLevel } = settings;
-  const { restartsMax, withinMs, ...backoff } = config.processes;
   return coresByWorker.map((cores, index) => {
     const name = `worker-${String(index + 1)}`;
     return keepWorker({
       ...{ name, clock, log },
-      policy: { onFailure: 'restart', restartsMax, withinMs, backoff },
+      policy: keptBy(config),
       spawn: () => spawnWorker({ natsUrl, name, cores, memory, configFile, recordTo, logLevel }),
       ended: () => {
         // We saw it exit, so that nobody need miss its beats first.
@@ -189,8 +191,15 @@ function allCores(): string {
   return `0-${String(availableParallelism() - 1)}`;
 }
 
+/** How often what we started, and ended by itself, is started again. */
+function keptBy({ processes }: Pick<Node['config'], 'processes'>): SupervisionPolicy {
+  const { restartsMax, withinMs, ...backoff } = processes;
+  return { onFailure: 'restart', restartsMax, withinMs, backoff };
+}
+
 async function chooseBus(
   settings: SystemSettings,
+  config: Pick<Node['config'], 'processes'>,
   logLevel: Parameters<typeof createLogger>[1],
 ): Promise<ChosenBus> {
   const asked = settings.nats;
@@ -210,7 +219,8 @@ async function chooseBus(
       server: undefined,
     };
   }
-  const server = await startNatsServer({ log: createLogger('nats-server', logLevel) });
+  const log = createLogger('nats-server', logLevel);
+  const server = await keepNatsServer({ policy: keptBy(config), clock: createSystemClock(), log });
   return { url: server.url, description: `nats-server started at ${server.url}`, server };
 }
 

@@ -1,6 +1,6 @@
 /**
  * A worker's monitor: gathers what its instances did, judges their states once a window (one
- * second), and reports the worker to whoever decides about it: at most every 250 ms while
+ * second), and reports the worker to whoever decides about it: with each window, every 250 ms while
  * anything happens there, and at once when something changed that decisions depend on (INFaaS'
  * monitoring daemon; the paper reports every 2 s).
  */

@@ -29,6 +29,8 @@ export interface NatsServerOptions {
 export interface NatsServer {
   readonly url: string;
   readonly pid: number;
+  /** Resolves when it has ended, told to or not. */
+  readonly ended: Promise<void>;
   /** SIGTERM, SIGKILL when that does not help, and the temporary folder removed. */
   stop(): Promise<void>;
 }
@@ -115,12 +117,12 @@ function configText(folder: string, options: NatsServerOptions): string {
 class OwnedServer implements NatsServer {
   url = '';
   readonly pid: number;
+  readonly ended: Promise<void>;
   private readonly child: ChildProcess;
   private readonly binary: string;
   private readonly folder: string;
   private readonly log: Logger;
   private readonly lastLines: string[] = [];
-  private readonly ended: Promise<void>;
   private stopping = false;
   private failure: unknown;
 
@@ -145,9 +147,7 @@ class OwnedServer implements NatsServer {
       this.child.once('exit', (code, signal) => {
         if (!this.stopping) {
           this.failure = new Error(`it ended with ${String(signal ?? code)}`);
-          log.error('nats-server ended by itself and does not come back: start infaas anew', {
-            ...{ pid: this.pid, code, signal },
-          });
+          log.error('nats-server ended by itself', { pid: this.pid, code, signal });
         }
         resolve();
       });

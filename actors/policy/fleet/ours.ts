@@ -10,10 +10,8 @@ import type { FleetDecision, FleetPolicy, FleetView } from './view.ts';
 
 /** Of a kind of hardware. */
 interface Patience {
-  /** Since when plans want fewer machines than there are. */
-  readonly sinceMs: number | undefined;
-  /** As many as any of them wanted. */
-  readonly most: number;
+  /** Plans want fewer machines than there are: since when, and as many as any of them wanted. */
+  readonly fewer: { readonly sinceMs: number; readonly most: number } | undefined;
   /** For so long they must. */
   readonly patienceMs: number;
   /** When the last machine was given back. */
@@ -35,8 +33,7 @@ const regretMs = 300_000;
 const patienceFactor = 4;
 const patienceMaxMs = 300_000;
 const patient: Patience = {
-  sinceMs: undefined,
-  most: 0,
+  fewer: undefined,
   patienceMs: releaseAfterMs,
   releasedAtMs: -Infinity,
 };
@@ -59,20 +56,21 @@ export const oursFleet: FleetPolicy<OursState> = {
       const starting = view.starting.filter((each) => each.kind === kind).length;
       const more = wanted - workers.length - starting;
       const before = state[kind] ?? patient;
-      next[kind] = more > 0 ? wantingBack(before, view.nowMs) : { ...before, sinceMs: undefined };
+      next[kind] = more > 0 ? wantingBack(before, view.nowMs) : { ...before, fewer: undefined };
       if (more > 0) decisions.push(additionFor(view, kind, more, workers.length, starting));
       else if (view.unplaced.length > 0) {
         const asked = additionOf(view, kind, min, max);
         if (asked !== undefined) decisions.push(asked);
       }
       if (more >= 0 || starting > 0) continue;
-      const { sinceMs = view.nowMs } = before;
-      const most = before.sinceMs === undefined ? wanted : Math.max(before.most, wanted);
-      next[kind] = { ...before, sinceMs, most };
+      const { sinceMs = view.nowMs, most: mostBefore = 0 } = before.fewer ?? {};
+      const most = Math.max(mostBefore, wanted);
+      const fewer = { sinceMs, most };
+      next[kind] = { ...before, fewer };
       if (view.nowMs - sinceMs < before.patienceMs) continue;
       if (workers.length <= most) {
         // Some plan wanted all of them: those since may have wanted fewer.
-        next[kind] = { ...before, sinceMs: view.nowMs, most: wanted };
+        next[kind] = { ...before, fewer: { sinceMs: view.nowMs, most: wanted } };
         continue;
       }
       // What the last one moved must show where it is before the next can move it on.
@@ -80,19 +78,17 @@ export const oursFleet: FleetPolicy<OursState> = {
       const removal = removalFor(view, kind, most);
       if (removal === undefined) continue;
       decisions.push(removal);
-      next[kind] = { ...releasing(before, view.nowMs), sinceMs, most };
+      next[kind] = { ...releasing(before, view.nowMs), fewer };
     }
     return [decisions, next];
   },
 };
 
 /** Once a release: what is forgotten is not regretted twice. */
-function wantingBack(before: Patience, nowMs: number): Patience {
-  const { patienceMs, releasedAtMs } = before;
+function wantingBack({ patienceMs, releasedAtMs }: Patience, nowMs: number): Patience {
   const isRegretted = nowMs - releasedAtMs < regretMs;
   return {
-    ...before,
-    sinceMs: undefined,
+    fewer: undefined,
     patienceMs: isRegretted ? Math.min(patienceMaxMs, patienceFactor * patienceMs) : patienceMs,
     releasedAtMs: -Infinity,
   };

@@ -6,6 +6,7 @@
  */
 
 import type { VariantId } from '../../domain/variant.ts';
+import { alikeOf } from '../alike.ts';
 import type { ScaleDecision, ScalingInstance, ScalingView } from '../scaling/view.ts';
 
 /** Busy share of a core since the last second, whoever used it. */
@@ -43,6 +44,7 @@ export function mitigate(
 ): readonly [readonly ScaleDecision[], MitigationState] {
   // The usual case, and asked every second.
   if (!view.instances.some(isToMove)) return [noDecisions, state];
+  const { byId } = alikeOf(view.variants);
   const decisions: ScaleDecision[] = [];
   const moved: Record<VariantId, Moved> = { ...state };
   const idle = cores
@@ -52,7 +54,7 @@ export function mitigate(
   for (const instance of view.instances) {
     const { variantId } = instance;
     if (!isToMove(instance)) continue;
-    const variant = view.variants.find(({ id }) => id === variantId);
+    const variant = byId.get(variantId);
     if (variant === undefined) continue;
     const last = moved[variantId];
     if (last !== undefined && view.nowMs < last.atMs + last.pauseMs) continue;

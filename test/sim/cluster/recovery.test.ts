@@ -75,6 +75,17 @@ class Recovering {
   }
 }
 
+/** With a tower on each node, from which its actors are seen, and made to fail. */
+function watched(seed: number) {
+  const towers = new Map<string, Watchtower>();
+  const stage = new Recovering(seed, (spec, node) => {
+    const tower = towers.get(node.name) ?? new Watchtower();
+    towers.set(node.name, tower);
+    return tower.wrap(spec);
+  });
+  return { stage, towers };
+}
+
 for (const seed of [1, 2, 3]) {
   describe(`a system of seed ${seed} comes back to itself`, () => {
     it('when only the controller saw a silence', () => {
@@ -112,12 +123,7 @@ for (const seed of [1, 2, 3]) {
     });
 
     it('when a restarted controller asks who is there and nobody hears it', () => {
-      const towers = new Map<string, Watchtower>();
-      const stage = new Recovering(seed, (spec, node) => {
-        const tower = towers.get(node.name) ?? new Watchtower();
-        towers.set(node.name, tower);
-        return tower.wrap(spec);
-      });
+      const { stage, towers } = watched(seed);
       const bus = stage.cluster.network.bus!;
       const { disturbance } = bus;
       bus.disturbance = { ...disturbance, lossShare: 1 };
@@ -137,12 +143,7 @@ for (const seed of [1, 2, 3]) {
     });
 
     it('when a monitor is started anew while its instances are idle', () => {
-      const towers = new Map<string, Watchtower>();
-      const stage = new Recovering(seed, (spec, node) => {
-        const tower = towers.get(node.name) ?? new Watchtower();
-        towers.set(node.name, tower);
-        return tower.wrap(spec);
-      });
+      const { stage, towers } = watched(seed);
       towers.get('w1')?.condemn('/worker/monitor');
       stage.run(1_000);
       const dispatching = towers.get('g1')?.states.get('/dispatcher') as {
