@@ -2,6 +2,7 @@
 
 import { availableParallelism, totalmem } from 'node:os';
 
+import { parseMemorySize } from '../../actors/domain/memory-size.ts';
 import { cpuCoreUsdPerHour, type Hardware } from '../../actors/domain/hardware.ts';
 import type { Root } from '../../actors/recording/entries.ts';
 import { type WorkerOptions, workerSpec } from '../../actors/worker/behaviour.ts';
@@ -157,22 +158,13 @@ export function parseCores(text: string | undefined): readonly number[] | undefi
   return [...cores];
 }
 
-const byteUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  KIB: 2 ** 10,
-  MIB: 2 ** 20,
-  GIB: 2 ** 30,
-  TIB: 2 ** 40,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-};
-
 /** `4GiB`, `512MiB`, `2GB` or plain bytes, within what the machine has. */
 function parseMemory(text: string | undefined, leastBytes: number): number | undefined {
   if (text === undefined) return undefined;
-  const bytes = parseBytes(text);
+  const bytes = parseMemorySize(text);
+  if (bytes === undefined) {
+    throw new ConfigInvalid(`--memory "${text}": give a size like 4GiB or 512MiB`, '--memory');
+  }
   if (bytes > leastBytes && bytes <= totalmem()) return bytes;
   const least = `${(leastBytes / 2 ** 20).toFixed(0)}MiB, which is used before anything is loaded`;
   const most = `${(totalmem() / 2 ** 30).toFixed(1)}GiB, which this machine has`;
@@ -180,13 +172,4 @@ function parseMemory(text: string | undefined, leastBytes: number): number | und
     `--memory "${text}": give more than ${least}, and at most ${most}`,
     '--memory',
   );
-}
-
-function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim());
-  const unit = byteUnits[(match?.[2] ?? '').toUpperCase()];
-  if (match === null || unit === undefined) {
-    throw new ConfigInvalid(`--memory "${text}": give a size like 4GiB or 512MiB`, '--memory');
-  }
-  return Math.floor(Number(match[1]) * unit);
 }

@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 
+import { parseMemorySize } from '../../actors/domain/memory-size.ts';
 import { batchPolicies } from '../../actors/policy/batching/index.ts';
 import { fleetPolicies } from '../../actors/policy/fleet/index.ts';
 import { policyNames } from '../../actors/policy/policies.ts';
@@ -19,15 +20,10 @@ const spread = z.number().min(0).max(1);
 const interference = z.number().min(0).max(10);
 const name = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, ".", "-" and "_"');
 
-const memoryUnits: Readonly<Record<string, number>> = {
-  ...{ MiB: 2 ** 20, GiB: 2 ** 30, MB: 1e6, GB: 1e9 },
-};
-
-/** `4GiB` or `512MiB`, as `infaas worker --memory` takes it. */
+/** As `infaas worker --memory` takes it, but not without a unit: nobody means 4 bytes. */
 const memory = z.union([z.string(), z.number()]).transform((given, ctx) => {
-  const match = /^(\d+(?:\.\d+)?)\s*(MiB|GiB|MB|GB)$/.exec(String(given));
-  const unit = memoryUnits[match?.[2] ?? ''];
-  if (match !== null && unit !== undefined) return Math.round(Number(match[1]) * unit);
+  const bytes = Number.isNaN(Number(given)) ? parseMemorySize(String(given)) : undefined;
+  if (bytes !== undefined) return bytes;
   ctx.addIssue({ code: 'custom', message: `"${given}" is no size; write 512MiB or 4GiB` });
   return z.NEVER;
 });
