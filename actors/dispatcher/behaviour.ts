@@ -147,7 +147,7 @@ function dispatcherBehaviour(
       ctx.tell(message.replyTo, {
         type: 'gateway.fleet-described',
         requestId: message.requestId,
-        description: describeFleet(dispatching.index, message.wanted),
+        outcome: describeFleet(dispatching.index, message.wanted),
       });
       return dispatching;
     case 'dispatcher.explain-query':

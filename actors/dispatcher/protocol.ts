@@ -24,7 +24,7 @@ export type GatewayMessage =
   | {
       readonly type: 'gateway.fleet-described';
       readonly requestId: string;
-      readonly description: FleetDescription;
+      readonly outcome: FleetDescription | QueryError;
     }
   | {
       readonly type: 'gateway.query-explained';

@@ -23,6 +23,10 @@ export function refuseMessage(
       const answer = refusedAnswer(queryId, outcome);
       return refusal(replyTo, { type: 'gateway.query-answered', queryId, answer });
     }
+    case 'dispatcher.describe-fleet': {
+      const { requestId, replyTo } = message;
+      return refusal(replyTo, { type: 'gateway.fleet-described', requestId, outcome });
+    }
     case 'dispatcher.explain-query': {
       const { requestId, replyTo } = message;
       return refusal(replyTo, { type: 'gateway.query-explained', requestId, outcome });

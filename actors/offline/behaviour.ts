@@ -30,6 +30,7 @@ import {
   jobUnknown,
   keepTicking,
   open,
+  pause,
   sendAgain,
   takeAnswer,
   takeItems,
@@ -114,7 +115,10 @@ function offlineBehaviour(offline: Offline, message: OfflineMessage, ctx: Contex
       return offline;
     case 'gateway.fleet-described': {
       const job = offline.jobs.get(message.requestId);
-      if (job !== undefined) open(offline, job, message.description, ctx);
+      if (job === undefined) return offline;
+      const { outcome } = message;
+      if ('code' in outcome) pause(offline, job, outcome.message, ctx);
+      else open(offline, job, outcome, ctx);
       return offline;
     }
     case 'gateway.query-explained':

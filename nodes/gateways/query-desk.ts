@@ -222,11 +222,13 @@ export class QueryDesk<O> {
         return;
       }
       case 'gateway.fleet-described':
-        this.answerConsultation(message.requestId, ({ asked }) =>
-          asked.op === 'explain' || asked.op === 'quote'
-            ? undefined
-            : { ok: true, fields: selectFleet(message.description, asked.op, asked.filters) },
-        );
+        this.answerConsultation(message.requestId, ({ asked }) => {
+          const { outcome } = message;
+          if (asked.op === 'explain' || asked.op === 'quote') return undefined;
+          return 'code' in outcome
+            ? { ok: false, error: outcome }
+            : { ok: true, fields: selectFleet(outcome, asked.op, asked.filters) };
+        });
         return;
       case 'gateway.query-explained':
         this.answerConsultation(message.requestId, () =>

@@ -19,7 +19,8 @@ function describeBy(stage: DispatcherStage, wanted?: WantedDescription): FleetDe
   const answer: GatewayMessage | undefined = stage.toldTo(gatewayRef).at(-1);
   if (answer?.type !== 'gateway.fleet-described') throw new Error('it did not answer');
   expect(answer.requestId).to.equal('r1');
-  return answer.description;
+  if ('code' in answer.outcome) throw new Error(answer.outcome.message);
+  return answer.outcome;
 }
 
 describe('the description of the fleet', () => {

@@ -91,8 +91,8 @@ describe('a dispatcher refuses', () => {
 
   it('what is asked besides in words of its own too', () => {
     const { spec } = ready();
-    for (const what of ['explain', 'quote']) {
-      const asked = { type: `dispatcher.${what}-query`, requestId: 'r1', replyTo: gatewayRef };
+    for (const what of ['explain-query', 'quote-query', 'describe-fleet']) {
+      const asked = { type: `dispatcher.${what}`, requestId: 'r1', replyTo: gatewayRef };
       const refusal = spec.refuse?.(asked as never, 'mailbox-full');
       expect(refusal?.message).to.deep.include({ requestId: 'r1' });
       expect(refusal?.message).to.have.nested.property('outcome.code', 'overloaded');

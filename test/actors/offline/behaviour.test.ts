@@ -28,6 +28,8 @@ function itemsOf(count: number): JobItem[] {
 class OfflineStage extends Recording<unknown, OfflineMessage> {
   readonly files: MemoryJobFiles;
   private seen = 0;
+  /** The dispatcher has no room for a question. */
+  isCrowded = false;
 
   constructor(items: readonly JobItem[] = itemsOf(5), config = testOfflineConfig) {
     const files = new MemoryJobFiles(items);
@@ -86,10 +88,12 @@ class OfflineStage extends Recording<unknown, OfflineMessage> {
     )) {
       this.send({
         ...{ type: 'gateway.fleet-described', requestId: asked.requestId },
-        description: {
-          tasks: [{ name: 'pairs', datasets: [], inputs: [], outputs: [] }],
-          ...{ architectures: [], variants: [], workers: [], instances: [] },
-        },
+        outcome: this.isCrowded
+          ? queryError('overloaded', 'this gateway takes no more queries now')
+          : {
+              tasks: [{ name: 'pairs', datasets: [], inputs: [], outputs: [] }],
+              ...{ architectures: [], variants: [], workers: [], instances: [] },
+            },
       });
     }
     return this.settle();
@@ -221,6 +225,16 @@ describe('offline jobs', () => {
     stage.rounds(3);
     expect(stage.lines()).to.deep.equal(['i0', 'i1']);
     expect(stage.job()).to.include({ state: 'done', failed: 1 });
+  });
+
+  it('ask again what the dispatcher had no room to answer', () => {
+    const stage = new OfflineStage(itemsOf(2)).submits();
+    stage.isCrowded = true;
+    stage.room();
+    expect(stage.job()?.why).to.match(/takes no more queries/);
+    stage.isCrowded = false;
+    stage.advance(2_000).rounds(3);
+    expect(stage.job()).to.include({ state: 'done', failed: 0 });
   });
 
   it('write why an item is none, without asking anybody', () => {

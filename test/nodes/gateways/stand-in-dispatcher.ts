@@ -95,7 +95,7 @@ function receive(state: StandIn, message: DispatcherMessage, ctx: Context): Stan
       ctx.tell<GatewayMessage>(message.replyTo, {
         type: 'gateway.fleet-described',
         requestId: message.requestId,
-        description,
+        outcome: description,
       });
       return state;
     default:

@@ -48,7 +48,9 @@ export async function startWholeSystem(): Promise<WholeSystem> {
     };
     const replyTo = host.port<GatewayMessage>('awaits-instance', (message) => {
       if (message.type !== 'gateway.fleet-described') return;
-      if (message.description.instances.some(({ state }) => state === 'active')) resolve();
+      const { outcome } = message;
+      const instances = 'code' in outcome ? [] : outcome.instances;
+      if (instances.some(({ state }) => state === 'active')) resolve();
       else node.clock.schedule(20, ask);
     });
     ask();
